@@ -1,0 +1,719 @@
+"""The nouns of the evidence: what was read, from where, and what could not be read.
+
+Every value is frozen and saves as JSON and loads again (`archive.py`), so that judging, rendering, replaying and testing
+enter by the same door. Text from outside is `Redacted` in everything that is kept. The one exception is `LogEntry`, which
+lives between the parser and the grouper only, is never stored, and is therefore cheap enough for a million lines.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Literal, NamedTuple, NewType
+
+from app.redact import Redacted
+
+CommitSha = NewType("CommitSha", str)
+"""A full 40-hex commit id, lower case; shorter forms are resolved before they get this type."""
+RevisionName = NewType("RevisionName", str)
+"""What runs: a Cloud Run revision, or a GKE workload version `workload@pod-template-hash`."""
+ServiceName = NewType("ServiceName", str)
+Fingerprint = NewType("Fingerprint", str)
+"""Identity of an error group, `g1-` and 12 hex digits: from content alone; the digit after g is the algorithm's version."""
+
+
+class Severity(IntEnum):
+    """LogSeverity of Cloud Logging, with its numbers."""
+
+    DEFAULT = 0
+    DEBUG = 100
+    INFO = 200
+    NOTICE = 300
+    WARNING = 400
+    ERROR = 500
+    CRITICAL = 600
+    ALERT = 700
+    EMERGENCY = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Half-open interval [start, end) of aware UTC times."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        return self.end - self.start
+
+
+# --- one log entry, on its way to a group -----------------------------------------------------------------------------
+
+
+class PayloadField(StrEnum):
+    """Where the text of an entry stood; signatures match by field, not over everything."""
+
+    TEXT = "textPayload"
+    JSON = "jsonPayload"
+    PROTO = "protoPayload"
+
+
+class SourceLocation(NamedTuple):
+    """As recorded by the logging library. `line` is None when it was not a positive number."""
+
+    file: str
+    line: int | None
+    function: str
+
+
+class HttpRequest(NamedTuple):
+    """`path` is without host and query string (they hold secrets). `latency_s` in seconds, None when not recorded."""
+
+    method: str
+    status: int
+    path: str
+    latency_s: float | None
+
+
+class AuditCall(NamedTuple):
+    """The allow-listed part of an audit entry; `request` and `response` are never kept whole (they hold plain env values).
+
+    `status_code` is the gRPC code, 0 for success. `facts` holds the picked response fields, by dotted name: commit labels,
+    image, ready condition, traffic. `first`/`last` mark the two halves of a long-running operation.
+    """
+
+    service: str
+    method: str
+    resource_name: str
+    status_code: int
+    status_message: str
+    facts: Mapping[str, str]
+    first: bool
+    last: bool
+
+
+class Split(NamedTuple):
+    uid: str
+    index: int
+    total: int
+
+
+class LogEntry(NamedTuple):
+    """One parsed entry, secrets still inside: never stored, logged or shown. Kept parts become a `Sample`.
+
+    A tuple rather than a dataclass because a million of them are built in one audit. `message` is what a person reads;
+    `trace_text` is the stack trace where it stood in a field of its own, else None (then `message` may hold one).
+    `severity` is worked out: a library's own level is mapped where Cloud Logging left DEFAULT.
+    `origin` is `file:line` of the export, or the name of the query that returned it.
+    """
+
+    insert_id: str
+    timestamp: datetime
+    severity: Severity
+    log_id: str
+    resource_type: str
+    resource_labels: Mapping[str, str]
+    labels: Mapping[str, str]
+    field: PayloadField
+    message: str
+    trace_text: str | None
+    exception_type: str | None
+    logger: str | None
+    location: SourceLocation | None
+    http: HttpRequest | None
+    audit: AuditCall | None
+    trace: str | None
+    split: Split | None
+    origin: str
+
+    @property
+    def service(self) -> ServiceName | None:
+        """Cloud Run service or job, function, GKE container, App Engine module, database: what people call it."""
+        labels = self.resource_labels
+        for key in ("service_name", "job_name", "function_name", "container_name", "module_id", "database_id"):
+            if labels.get(key):
+                return ServiceName(labels[key])
+        return None
+
+    @property
+    def revision(self) -> RevisionName | None:
+        labels = self.resource_labels
+        if name := labels.get("revision_name") or labels.get("version_id"):
+            return RevisionName(name)
+        if version := self.labels.get("k8s-pod/pod-template-hash"):
+            return RevisionName(f"{labels.get('container_name', '?')}@{version}")
+        return None
+
+    @property
+    def instance(self) -> str | None:
+        """The container instance or pod that wrote the entry."""
+        return self.labels.get("instanceId") or self.resource_labels.get("pod_name") or self.resource_labels.get("instance_id")
+
+
+# --- stack traces -----------------------------------------------------------------------------------------------------
+
+
+class Language(StrEnum):
+    PYTHON = "python"
+    JAVA = "java"
+    NODE = "node"
+    GO = "go"
+    RUBY = "ruby"
+    PHP = "php"
+    DOTNET = "dotnet"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame. `file` is as printed (a path, or a bare file name in Java), None when the trace names none.
+
+    `in_app`: by its own look (no standard library, no site-packages, no vendor), before any repository was asked.
+    `module` is the class, package or namespace where the trace prints one.
+    """
+
+    function: Redacted
+    file: Redacted | None
+    line: int | None
+    module: Redacted | None = None
+    in_app: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionInfo:
+    """One exception of a chain. `frames` start at the raise point (innermost call first)."""
+
+    type: Redacted
+    message: Redacted
+    frames: tuple[Frame, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StackTrace:
+    """`chain` goes from the outermost exception (what was reported last) to the innermost cause; never empty."""
+
+    language: Language
+    chain: tuple[ExceptionInfo, ...]
+
+    @property
+    def innermost(self) -> ExceptionInfo:
+        return self.chain[-1]
+
+    @property
+    def top_own_frame(self) -> tuple[ExceptionInfo, Frame] | None:
+        """The program's own frame nearest to where the innermost exception was raised, and its exception."""
+        for info in reversed(self.chain):
+            for frame in info.frames:
+                if frame.in_app:
+                    return info, frame
+        return None
+
+
+# --- groups -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A kept entry: the allow-listed, redacted part of it that reports may show."""
+
+    insert_id: str
+    timestamp: datetime
+    severity: Severity
+    log_id: str
+    project: str | None
+    resource_type: str
+    resource_labels: Mapping[str, Redacted]
+    service: ServiceName | None
+    revision: RevisionName | None
+    instance: str | None
+    field: PayloadField
+    message: Redacted
+    logger: Redacted | None
+    location: SourceLocation | None
+    http: HttpRequest | None
+    audit: AuditCall | None
+    origin: str
+    trace: str | None = None
+
+
+class GroupKind(StrEnum):
+    """What the identity of a group rests on, in this order of preference."""
+
+    TRACE = "trace"
+    AUDIT = "audit"
+    REQUEST = "request"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionCount:
+    """How often a group was seen on one revision of one service; `revision` None: the entries name none."""
+
+    service: ServiceName | None
+    revision: RevisionName | None
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """All entries of one fault.
+
+    `failure` is False for notices: grouped entries that report no failure but explain one (a deploy, a preemption, a
+    maintenance notice). `title` is one line: `Type: message template`, or the template. `count` counts occurrences (a
+    joined trace of 30 entries is one), `entries` counts log entries. `per_minute` maps epoch minutes to occurrences.
+    `instances` counts distinct instances, exact up to 1,000. `first` and `latest` are the oldest and newest occurrences by
+    time; they are the same sample when there is one. `trace` belongs to `latest`.
+    """
+
+    id: Fingerprint
+    kind: GroupKind
+    failure: bool
+    title: Redacted
+    template: Redacted
+    severity: Severity
+    count: int
+    entries: int
+    first_seen: datetime
+    last_seen: datetime
+    per_minute: Mapping[int, int]
+    per_revision: tuple[RevisionCount, ...]
+    services: tuple[ServiceName, ...]
+    instances: int
+    first: Sample
+    latest: Sample
+    trace: StackTrace | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What one revision of one service was exercised with: the ground that silence is judged on.
+
+    Maps are epoch minute to count. `requests`: request-log entries. `starts`: instances seen for the first time, or
+    platform lines that announce one. `server_errors`: requests answered with 5xx.
+    """
+
+    service: ServiceName
+    revision: RevisionName
+    requests: Mapping[int, int]
+    starts: Mapping[int, int]
+    server_errors: Mapping[int, int]
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one read of one source gave: a line of the evidence manifest.
+
+    `source` names the file or the log API; `query` is the exact filter, None for files. `calls` is the quota spent.
+    `digest` is the SHA-256 of a file's bytes, None where nothing can be hashed. `truncated` gives the reason when there is
+    more than was read, else None.
+    """
+
+    source: str
+    query: str | None
+    window: Window | None
+    entries: int
+    calls: int
+    bad_lines: int = 0
+    first_bad_line: str | None = None
+    truncated: str | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Everything that the log entries showed. `groups` are failures, most frequent first; `notices` are the rest."""
+
+    groups: tuple[ErrorGroup, ...]
+    notices: tuple[ErrorGroup, ...]
+    exposure: tuple[Exposure, ...]
+    deploys: tuple["DeployEvent", ...]
+    entries: int
+    first_entry: datetime | None
+    last_entry: datetime | None
+    redactions: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """When the failures left their baseline. Rates are occurrences per minute.
+
+    `at_window_start`: it was already failing when the window opened, so the true onset is earlier and not known.
+    """
+
+    at: datetime
+    group: Fingerprint | None
+    baseline_rate: float
+    rate: float
+    at_window_start: bool
+
+
+# --- deployments ------------------------------------------------------------------------------------------------------
+
+
+class CommitSource(StrEnum):
+    """Where a revision's commit was read, most trusted first."""
+
+    REVISION_LABEL = "revision label"
+    AUDIT_ENTRY = "audit entry"
+    ENTRY_LABEL = "entry label"
+    IMAGE_TAG = "image tag"
+    BUILD = "Cloud Build"
+    GITHUB_DEPLOYMENT = "GitHub deployment"
+    OPERATOR = "command line"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitClaim:
+    """A label is the deployer's claim: `in_history` says whether the repository has that commit (None: not asked)."""
+
+    sha: CommitSha
+    source: CommitSource
+    in_history: bool | None = None
+
+
+class DeployKind(StrEnum):
+    CALLED = "deploy called"
+    READY = "revision ready"
+    FAILED = "revision failed"
+    TRAFFIC = "traffic changed"
+
+
+@dataclass(frozen=True, slots=True)
+class DeployEvent:
+    """One deployment fact out of an audit entry. `traffic` maps revisions to percent, empty when not told."""
+
+    kind: DeployKind
+    at: datetime
+    service: ServiceName
+    revision: RevisionName | None
+    commit: CommitClaim | None
+    traffic: Mapping[RevisionName, int]
+    reason: Redacted | None
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision, put together from every signal. None always means "not told by any source".
+
+    `commits` holds each claim, most trusted first; more than one sha is a disagreement and is shown.
+    `serving_since` is when it first took traffic (or its first request or entry, then `serving_inferred`).
+    `serving` is whether it takes traffic at the end of the window.
+    """
+
+    name: RevisionName
+    service: ServiceName
+    commits: tuple[CommitClaim, ...]
+    created_at: datetime | None
+    ready: bool | None
+    ready_reason: Redacted | None
+    serving: bool | None
+    serving_since: datetime | None
+    serving_inferred: bool
+    traffic_percent: int | None
+    evidence: tuple[Sample, ...]
+
+    @property
+    def commit(self) -> CommitSha | None:
+        """The commit that runs in it; None when no source tells or when the sources disagree."""
+        shas = {claim.sha for claim in self.commits}
+        return next(iter(shas)) if len(shas) == 1 else None
+
+
+# --- history ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """`removed` and `added` are lines with their number in the old and in the new file."""
+
+    old_start: int
+    new_start: int
+    removed: tuple[tuple[int, Redacted], ...]
+    added: tuple[tuple[int, Redacted], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """`old_path` differs from `path` after a rename; None for a new file. `path` is None for a deleted file."""
+
+    path: str | None
+    old_path: str | None
+    hunks: tuple[Hunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """`committed_at` is the committer's date: shown, never used to decide containment. `changes` empty: not fetched."""
+
+    sha: CommitSha
+    parents: tuple[CommitSha, ...]
+    committed_at: datetime
+    author: Redacted
+    subject: Redacted
+    body: Redacted
+    changes: tuple[FileChange, ...] = ()
+    url: str | None = None
+
+
+class Containment(StrEnum):
+    """Whether a running commit holds a fix. `REVERTED`: it did, and a later commit of the same line took it out."""
+
+    CONTAINED = "contained"
+    EQUIVALENT = "contained as another commit"
+    REVERTED = "reverted"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainmentFact:
+    """Answer of the history to "is `fix` in `running`?", by ancestry and patch identity.
+
+    `via` is the commit that carries it (squash, cherry-pick, backport) or that reverted it; None otherwise.
+    `reason` says what was compared, or why the answer is unknown.
+    """
+
+    fix: CommitSha
+    running: CommitSha
+    state: Containment
+    via: CommitSha | None
+    reason: str
+
+
+class FixOrigin(StrEnum):
+    """Why a commit is looked at as a fix, strongest tie first."""
+
+    LINKED_PULL_REQUEST = "linked pull request"
+    CLOSES_ISSUE = "closes the issue"
+    NAMED_IN_ISSUE = "named in the issue"
+    NAMES_ISSUE = "names the issue"
+    MATCHES_GROUP = "matches the errors"
+
+
+@dataclass(frozen=True, slots=True)
+class FixCandidate:
+    """`issue` is the reference as written (`#1263`), None when the commit was found by matching alone."""
+
+    sha: CommitSha
+    origins: tuple[FixOrigin, ...]
+    issue: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineBlame:
+    """Who changed a line last, as of `at`."""
+
+    sha: CommitSha
+    committed_at: datetime
+    author: Redacted
+    subject: Redacted
+
+
+@dataclass(frozen=True, slots=True)
+class CodeExcerpt:
+    """A few lines of one file at one commit. `lines` are (number, text). `blame` belongs to `line`, None when not read."""
+
+    sha: CommitSha
+    path: str
+    line: int
+    function: str | None
+    lines: tuple[tuple[int, Redacted], ...]
+    blame: LineBlame | None
+    role: Literal["running", "head"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSource:
+    """A printed frame and the file of the repository that it is. `path` None: no file of the repository fits."""
+
+    group: Fingerprint
+    frame: Frame
+    path: str | None
+    excerpt: CodeExcerpt | None
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A number, host or name that the code sets: `DB_TIMEOUT = 25.0`. `value` is normalised text, `unit` e.g. "s", "MiB".
+
+    `role` says which state of the code holds it: the running commit, the head, or a fix's diff (then `sha` is the fix).
+    """
+
+    sha: CommitSha
+    path: str
+    line: int
+    name: str
+    value: str
+    unit: str | None
+    role: Literal["running", "head", "fix-before", "fix-after"]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFacts:
+    """Everything that the repository told. `web` is its base address (`https://github.com/o/r`), None for a bare clone.
+
+    `commits` are the candidates and suspects looked at, newest first; `head` is the default branch, None when unreadable.
+    """
+
+    web: str | None = None
+    head: CommitSha | None = None
+    commits: tuple[Commit, ...] = ()
+    fixes: tuple[FixCandidate, ...] = ()
+    containment: tuple[ContainmentFact, ...] = ()
+    frames: tuple[FrameSource, ...] = ()
+    constants: tuple[Constant, ...] = ()
+    rollouts: tuple["RolloutRange", ...] = ()
+    commits_read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutRange:
+    """The commits that one revision brought: contained in `running`, not in `previous` (what served before it).
+
+    `complete` False: more commits than were read.
+    """
+
+    revision: RevisionName
+    service: ServiceName
+    previous: CommitSha
+    running: CommitSha
+    commits: tuple[CommitSha, ...]
+    complete: bool
+
+
+# --- probes -----------------------------------------------------------------------------------------------------------
+
+
+class ProbeKind(StrEnum):
+    CLOUD_SQL = "cloud-sql"
+    CLOUD_SQL_OPERATIONS = "cloud-sql-operations"
+    CLOUD_RUN = "cloud-run"
+    VPC_CONNECTOR = "vpc-connector"
+    GKE_CLUSTER = "gke-cluster"
+    REDIS = "redis"
+    SERVICE_HEALTH = "service-health"
+    PUBLIC_STATUS = "public-status"
+
+
+class ProbeState(StrEnum):
+    """No data, no access and healthy are different things."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    NOT_ASKED = "not asked"
+    NO_ACCESS = "no access"
+    NOT_FOUND = "not found"
+    FAILED = "could not be read"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTarget:
+    """`name` is the resource's full name, e.g. `projects/p/instances/i`; `command` is the read-only twin for a human."""
+
+    kind: ProbeKind
+    name: Redacted
+    command: Redacted
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """`facts` are (field, value) as read, allow-listed. `reason` explains every state but HEALTHY. `url` opens it."""
+
+    target: ProbeTarget
+    state: ProbeState
+    facts: tuple[tuple[str, Redacted], ...]
+    reason: Redacted | None
+    read_at: datetime
+    url: str | None = None
+
+
+# --- the whole --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that could not be read. `source` e.g. "logs", "history", "probe cloud-sql"; `remedy` is what would mend it."""
+
+    source: str
+    reason: Redacted
+    meaning: str
+    remedy: str | None = None
+
+
+class LayerOwner(StrEnum):
+    """The team that has to act."""
+
+    DEVELOPERS = "developers"
+    INFRASTRUCTURE = "infrastructure"
+    PROVIDER = "provider"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigLine:
+    """A configured statement and where it stands. `path` is the file in the repository."""
+
+    text: Redacted
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What configuration says about the audited environment.
+
+    `critical` None: nobody said. `teams` maps an owner to a mention (`@org/team`), only ever from configuration.
+    `source_roots` are prefixes that the deployed path has over the repository's (`/app` -> ``).
+    """
+
+    environment: str | None = None
+    critical: ConfigLine | None = None
+    is_critical: bool = False
+    teams: Mapping[LayerOwner, ConfigLine] = field(default_factory=dict[LayerOwner, ConfigLine])
+    impact: tuple[ConfigLine, ...] = ()
+    source_roots: tuple[str, ...] = ()
+    public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IssueRef:
+    """The issue that asks. Its text is a weak signal and hostile. `mentions` are commit ids found in it and its comments."""
+
+    repository: str
+    number: int
+    title: Redacted
+    body: Redacted
+    url: str | None = None
+    mentions: tuple[str, ...] = ()
+    linked_commits: tuple[CommitSha, ...] = ()
+    """Merge commits of the pull requests linked to the issue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked. `services` empty: whatever the entries show. `now` is the time of judging, not of rendering."""
+
+    window: Window | None
+    now: datetime
+    services: tuple[ServiceName, ...] = ()
+    issue: IssueRef | None = None
+    scope: Scope = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a judgement may rest on. Same evidence, same report, byte for byte."""
+
+    request: Request
+    window: Window
+    observations: Observations
+    readings: tuple[Reading, ...]
+    onset: Onset | None
+    revisions: tuple[Revision, ...]
+    history: HistoryFacts
+    probes: tuple[ProbeResult, ...]
+    gaps: tuple[Gap, ...]
