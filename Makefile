@@ -1,5 +1,6 @@
 # `make demo` and `make test` are all a new machine needs; both set up what they use. Needs Python 3.11+, git and make.
 PYTHON ?= python3
+UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -44,8 +45,8 @@ bench: setup
 
 # No index line and no download address may enter the files.
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml -o requirements.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.txt --group dev pyproject.toml -o requirements-dev.txt
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header --quiet pyproject.toml -o requirements.txt
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.txt --group dev pyproject.toml -o requirements-dev.txt
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

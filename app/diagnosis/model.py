@@ -44,7 +44,9 @@ class Value:
 Sentence = tuple[Words | Value, ...]
 
 
-def sentence(words: LiteralString, *values: Redacted | Sentence | StrEnum | datetime | timedelta | int | float) -> Sentence:
+def sentence(
+    words: LiteralString, *values: Redacted | Sentence | StrEnum | datetime | timedelta | int | float
+) -> Sentence:
     """Fill the `{}` of `words` with values, in order; `**strong**` marks our own strong words.
 
     Text becomes a `Value` (shown as code), numbers, times and enumerations become words, a sentence is spliced in. Raises

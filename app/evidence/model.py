@@ -94,8 +94,10 @@ class AuditCall(NamedTuple):
 
 
 class Split(NamedTuple):
+    """Which piece of a large entry this is, `part` from 0 of `total`."""
+
     uid: str
-    index: int
+    part: int
     total: int
 
 
@@ -148,7 +150,11 @@ class LogEntry(NamedTuple):
     @property
     def instance(self) -> str | None:
         """The container instance or pod that wrote the entry."""
-        return self.labels.get("instanceId") or self.resource_labels.get("pod_name") or self.resource_labels.get("instance_id")
+        return (
+            self.labels.get("instanceId")
+            or self.resource_labels.get("pod_name")
+            or self.resource_labels.get("instance_id")
+        )
 
 
 # --- stack traces -----------------------------------------------------------------------------------------------------
@@ -424,6 +430,19 @@ class Revision:
         return next(iter(shas)) if len(shas) == 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class LiveRevision:
+    """A revision as its platform's API tells it now. None: the API does not tell."""
+
+    name: RevisionName
+    service: ServiceName
+    commits: tuple[CommitClaim, ...]
+    created_at: datetime | None
+    ready: bool | None
+    ready_reason: Redacted | None
+    traffic_percent: int | None
+
+
 # --- history ----------------------------------------------------------------------------------------------------------
 
 
@@ -643,6 +662,22 @@ class Gap:
     reason: Redacted
     meaning: str
     remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuestion:
+    """What to look for. `services` empty: all that the source is bound to. `window` None: all there is (files only)."""
+
+    window: Window | None
+    services: tuple[ServiceName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogsRead:
+    """What the reads gave, for the manifest. The entries themselves went to the sink."""
+
+    readings: tuple[Reading, ...]
+    gaps: tuple[Gap, ...] = ()
 
 
 class LayerOwner(StrEnum):

@@ -1,6 +1,7 @@
 """The report: what is said, in which order, resting on which evidence.
 
-Its JSON form is published (`docs/report.schema.json`) under `SCHEMA_VERSION`. `build.py` makes it, `render.py` shows it.
+Its JSON form is published (`docs/report.schema.json`) under `SCHEMA_VERSION`. `build.py` makes it, `render.py` shows
+it.
 """
 
 from collections.abc import Mapping
@@ -8,7 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NewType
 
-from app.diagnosis.model import Basis, Confidence, DeveloperAction, FixVerdict, Layer, LayerOwner, Priority, Sentence, Status
+from app.diagnosis.model import (
+    Basis,
+    Confidence,
+    DeveloperAction,
+    FixVerdict,
+    Layer,
+    LayerOwner,
+    Priority,
+    Sentence,
+    Status,
+)
 from app.redact import Redacted
 
 SCHEMA_VERSION = 1
@@ -25,7 +36,9 @@ class EvidenceItem:
     """
 
     id: EvidenceId
-    kind: Literal["entry", "count", "commit", "file", "revision", "compare", "probe", "config", "exposure", "reading", "issue"]
+    kind: Literal[
+        "entry", "count", "commit", "file", "revision", "compare", "probe", "config", "exposure", "reading", "issue"
+    ]
     what: Sentence
     url: str | None
     command: Redacted | None

@@ -1,0 +1,158 @@
+"""One audit from request to report, and the Protocols that it asks of its sources.
+
+Owns the order of the story: logs, revisions, history, probes, judgement, report. Leaves reading to the sources, judging to
+`diagnosis/`, wording to `report/`, and publishing to the caller. A source that refuses becomes a `Gap`; it never sinks the
+audit and is never silent.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from app.diagnosis.diagnose import diagnose, wanted_probes
+from app.diagnosis.model import Diagnosis
+from app.errors import SourceRefused, Unavailable
+from app.evidence.deployments import assemble_revisions
+from app.evidence.model import (
+    Evidence,
+    Gap,
+    HistoryFacts,
+    LiveRevision,
+    LogEntry,
+    LogQuestion,
+    LogsRead,
+    Observations,
+    Onset,
+    ProbeResult,
+    ProbeTarget,
+    Request,
+    Revision,
+    RevisionName,
+    ServiceName,
+    Window,
+)
+from app.evidence.observe import Observer
+from app.evidence.timeline import find_onset
+from app.history import History, read_history
+from app.redact import cut
+from app.report.build import build_report
+from app.report.model import Report
+
+
+class Logs(Protocol):
+    async def read(self, question: LogQuestion, sink: Callable[[LogEntry], None]) -> LogsRead:
+        """Push every matching entry into `sink`, each once, in any order of time that is monotonic within a reading.
+
+        Raises `SourceRefused` only when nothing at all can be read; partial trouble comes back as gaps.
+        """
+        ...
+
+
+class Deployments(Protocol):
+    async def revisions(self, services: Sequence[ServiceName]) -> tuple[LiveRevision, ...]:
+        """The revisions of `services` that exist now. Raises `SourceRefused`."""
+        ...
+
+
+class Probes(Protocol):
+    async def run(self, targets: Sequence[ProbeTarget], window: Window) -> tuple[ProbeResult, ...]:
+        """One result per target, in order; trouble is a state of the result, never an error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where facts come from. None: there is no such source here, and the report says what it cannot know because of it."""
+
+    logs: Logs
+    history: History | None = None
+    deployments: Deployments | None = None
+    probes: Probes | None = None
+    operator_claims: Mapping[RevisionName, str] = field(default_factory=dict[RevisionName, str])
+    """Commits of revisions as stated on the command line; text, not yet resolved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that one audit made: what it rests on, the judgement, and what is said."""
+
+    evidence: Evidence
+    diagnosis: Diagnosis
+    report: Report
+
+
+async def investigate(
+    request: Request, sources: Sources, *, page_url: str | None = None, github_calls: Callable[[], int] | None = None
+) -> Findings:
+    """Collect what is known about `request`, judge it, and say it. Publishing is the caller's.
+
+    Raises `Unavailable` only from the log source: without logs there is nothing to audit yet, and the worker tries later.
+    """
+    gaps: list[Gap] = []
+    observer = Observer(window=request.window, services=request.services)
+    try:
+        read = await sources.logs.read(LogQuestion(request.window, request.services), observer.add)
+    except SourceRefused as refused:
+        read = LogsRead((), (_gap(refused),))
+    gaps += read.gaps
+    observations = observer.finish()
+    window = request.window or _window_of(observations.first_entry, observations.last_entry, request.now)
+    onset = find_onset(observations.groups, window, now=request.now)
+
+    services = request.services or tuple(sorted({s for g in observations.groups for s in g.services}))
+    live: tuple[LiveRevision, ...] = ()
+    if sources.deployments is not None and services:
+        try:
+            live = await sources.deployments.revisions(services)
+        except (SourceRefused, Unavailable) as refused:
+            gaps.append(
+                _gap(refused, source="deployments", meaning="which revisions serve is known from the logs only")
+            )
+    revisions = assemble_revisions(observations, live, sources.operator_claims, window)
+
+    history, more = await _history(sources, request, observations, revisions, onset)
+    gaps += more
+    evidence = Evidence(
+        request, window, observations, read.readings, onset, revisions, history, probes=(), gaps=tuple(gaps)
+    )
+    if sources.probes is not None and (targets := wanted_probes(evidence)):
+        evidence = replace(evidence, probes=await sources.probes.run(targets, window))
+    return conclude(evidence, page_url=page_url, github_calls=github_calls() if github_calls else None)
+
+
+def conclude(evidence: Evidence, *, page_url: str | None = None, github_calls: int | None = None) -> Findings:
+    """Judge saved or fresh evidence. Pure: the same evidence gives the same findings, byte for byte."""
+    diagnosis = diagnose(evidence)
+    report = build_report(evidence, diagnosis, page_url=page_url, github_calls=github_calls)
+    return Findings(evidence, diagnosis, report)
+
+
+async def _history(
+    sources: Sources,
+    request: Request,
+    observations: Observations,
+    revisions: Sequence[Revision],
+    onset: Onset | None,
+) -> tuple[HistoryFacts, tuple[Gap, ...]]:
+    meaning = "no fix, suspect or source line can be checked"
+    if sources.history is None:
+        remedy = "name a clone with --repo, or install the app on the repository"
+        return HistoryFacts(), (Gap("history", cut("no repository was given"), meaning, remedy),)
+    try:
+        return await read_history(sources.history, request, observations, revisions, onset)
+    except (SourceRefused, Unavailable) as refused:
+        return HistoryFacts(web=sources.history.web), (_gap(refused, source="history", meaning=meaning),)
+
+
+def _gap(refused: SourceRefused | Unavailable, *, source: str = "", meaning: str = "") -> Gap:
+    if isinstance(refused, SourceRefused):
+        return Gap(refused.source, cut(refused.reason), refused.meaning, refused.remedy)
+    return Gap(source, cut(str(refused)), meaning, "run the audit again later")
+
+
+def _window_of(first: datetime | None, last: datetime | None, now: datetime) -> Window:
+    """What the entries span, one second past the last so that it lies inside; the hour before `now` without any."""
+    if first is None or last is None:
+        return Window(now - timedelta(hours=1), now)
+    return Window(first, last + timedelta(seconds=1))
