@@ -1,0 +1,383 @@
+"""What to do: the decision tables for status, developer action and priority, as data.
+
+Owns the rules and their order. Each is one row: when it holds, what is recommended, and the sentence that is printed as its
+reason. Leaves the judgement that they read to `chain.py`, `scorecard.py` and `ledger.py`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.diagnosis.chain import Chain
+from app.diagnosis.model import (
+    Claim,
+    CommitRef,
+    ConfigRef,
+    CountRef,
+    DecidingCheck,
+    DeveloperAction,
+    EvidenceRef,
+    ExposureRef,
+    FixVerdict,
+    Layer,
+    LayerOwner,
+    LedgerRow,
+    Priority,
+    ReadingRef,
+    Recommendation,
+    RevisionRef,
+    Sentence,
+    Status,
+    Suspect,
+    sentence,
+)
+from app.diagnosis.scorecard import Scorecard, deploy_at_onset
+from app.diagnosis.signatures.model import Signature
+from app.evidence.model import ErrorGroup, Evidence, Revision
+from app.redact import cut
+
+SILENCE = 0.01
+"""Silence counts as an end when it would be this improbable at the earlier rate: the rule of the fix ledger."""
+
+QUIET = 0.2
+"""Below this chance the silence is worth watching, without being proof."""
+
+ACTIONS: dict[Status, DeveloperAction] = {
+    Status.INFRASTRUCTURE_ESCALATION: DeveloperAction.HOLD,
+    Status.PROVIDER_ESCALATION: DeveloperAction.HOLD,
+    Status.APPLICATION_FIX: DeveloperAction.FIX,
+    Status.FIX_NOT_DEPLOYED: DeveloperAction.DEPLOY,
+    Status.FIX_INEFFECTIVE: DeveloperAction.FIX,
+    Status.ROLLBACK: DeveloperAction.ROLL_BACK,
+    Status.CONFIGURATION_CHANGE: DeveloperAction.CONFIGURE,
+    Status.RECOVERING: DeveloperAction.VERIFY,
+    Status.RESOLVED: DeveloperAction.NONE,
+    Status.NO_FAILURES: DeveloperAction.NONE,
+    Status.CANNOT_TELL: DeveloperAction.CHECK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything that the tables read. `group` is the root's, or the most frequent failure; None when there is none.
+
+    `check` None: no command can be named from what the entries hold.
+    """
+
+    evidence: Evidence
+    chain: Chain
+    card: Scorecard
+    signature: Signature | None
+    group: ErrorGroup | None
+    ledger: tuple[LedgerRow, ...]
+    suspects: tuple[Suspect, ...]
+    check: DecidingCheck | None
+
+    @property
+    def verdicts(self) -> tuple[LedgerRow, ...]:
+        """The ledger's rows about the failure at hand."""
+        return tuple(row for row in self.ledger if self.group is not None and row.group == self.group.id)
+
+    def first_with(self, *wanted: FixVerdict) -> LedgerRow | None:
+        return next((row for row in self.verdicts if row.verdict in wanted), None)
+
+    @property
+    def code_can_cure(self) -> bool:
+        """Whether a change of the code may end it: not when another team's layer is shown to be at fault."""
+        return self.card.owner in (None, LayerOwner.DEVELOPERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row. `because` gives the printed reason when the row holds, None when it does not."""
+
+    status: Status
+    because: Callable[[Situation], Claim | None]
+
+
+def recommend(situation: Situation) -> Recommendation:
+    """The first row of `STATUS_RULES` that holds, with its priority. The last row always holds."""
+    status, rule = _status(situation)
+    priority, priority_rule = _priority(situation, status)
+    return Recommendation(
+        status,
+        ACTIONS[status],
+        priority,
+        rule,
+        priority_rule,
+        _next_steps(situation, status),
+        None if status is Status.NO_FAILURES else situation.check,
+    )
+
+
+def _status(situation: Situation) -> tuple[Status, Claim]:
+    for rule in STATUS_RULES:
+        if claim := rule.because(situation):
+            return rule.status, claim
+    raise AssertionError("the last rule always holds")
+
+
+# --- status -----------------------------------------------------------------------------------------------------------
+
+
+def _nothing_read(s: Situation) -> Claim | None:
+    if s.group is not None:
+        return None
+    if any(gap.source == "logs" for gap in s.evidence.gaps):
+        return Claim(
+            sentence("the logs could not be read, or not to the end, so the absence of failures proves nothing"), _READ
+        )
+    if s.evidence.observations.entries == 0:
+        return Claim(sentence("not one entry of any kind was found, which is no data and not health"), _READ)
+    if any(reading.truncated for reading in s.evidence.readings):
+        return Claim(sentence("the search was cut short, so the absence of failures proves nothing"), _READ)
+    return None
+
+
+def _no_failures(s: Situation) -> Claim | None:
+    if s.group is not None:
+        return None
+    return Claim(sentence("{} entries were read and none reports a failure", s.evidence.observations.entries), _READ)
+
+
+def _resolved_by_fix(s: Situation) -> Claim | None:
+    row = s.first_with(FixVerdict.EFFECTIVE)
+    if row is None or s.first_with(FixVerdict.INEFFECTIVE, FixVerdict.REGRESSED):
+        return None
+    return row.because
+
+
+def _recovering_by_fix(s: Situation) -> Claim | None:
+    row = s.first_with(FixVerdict.TOO_EARLY)
+    if row is None or s.first_with(FixVerdict.INEFFECTIVE, FixVerdict.REGRESSED):
+        return None
+    return row.because
+
+
+def _resolved_by_silence(s: Situation) -> Claim | None:
+    return _silent(s, at_most=SILENCE)
+
+
+def _recovering_by_silence(s: Situation) -> Claim | None:
+    return _silent(s, at_most=QUIET)
+
+
+def _fix_ineffective(s: Situation) -> Claim | None:
+    row = s.first_with(FixVerdict.INEFFECTIVE, FixVerdict.REGRESSED)
+    return row.because if row and s.code_can_cure else None
+
+
+def _fix_not_deployed(s: Situation) -> Claim | None:
+    row = s.first_with(FixVerdict.NOT_DEPLOYED, FixVerdict.PARTLY_DEPLOYED)
+    fits = row is not None and (row.match is None or row.match.fits)
+    return row.because if row and fits and s.code_can_cure else None
+
+
+def _rollback(s: Situation) -> Claim | None:
+    """Only when it began with a deploy, what ran before was healthy, and a commit is suspected."""
+    if s.group is None or not s.code_can_cure:
+        return None
+    event = deploy_at_onset(s.evidence, s.group)
+    suspect = next((x for x in s.suspects if x.group == s.group.id), None)
+    previous = _healthy_before(s)
+    if event is None or event.revision is None or suspect is None or previous is None:
+        return None
+    refs = (
+        RevisionRef(event.service, event.revision),
+        RevisionRef(previous.service, previous.name),
+        CommitRef(suspect.sha),
+        CountRef(s.group.id),
+    )
+    return Claim(
+        sentence(
+            "it began with a deploy, the revision before it served without this failure, and a commit is suspected"
+        ),
+        refs,
+    )
+
+
+def _healthy_before(s: Situation) -> Revision | None:
+    """The revision that served before the failing one: seen at work, without one entry of this group."""
+    if s.group is None:
+        return None
+    failing = {row.revision for row in s.group.per_revision}
+    worked = {e.revision for e in s.evidence.observations.exposure if e.first_seen < s.group.first_seen}
+    before = [
+        r
+        for r in s.evidence.revisions
+        if r.name in worked and r.name not in failing and r.service in s.group.services and r.ready is not False
+    ]
+    oldest = s.group.first_seen
+    return max(before, key=lambda r: (r.serving_since or r.created_at or oldest, r.name), default=None)
+
+
+def _owned_by(owner: LayerOwner) -> Callable[[Situation], Claim | None]:
+    def because(s: Situation) -> Claim | None:
+        return _points_at(s) if s.card.owner is owner else None
+
+    return because
+
+
+def _developers_configure(s: Situation) -> Claim | None:
+    return _points_at(s) if s.card.owner is LayerOwner.DEVELOPERS and s.card.layer is Layer.CONFIGURATION else None
+
+
+def _developers_fix(s: Situation) -> Claim | None:
+    return _points_at(s) if s.card.owner is LayerOwner.DEVELOPERS else None
+
+
+def _points_at(s: Situation) -> Claim | None:
+    """None for a root that only reports a consequence: the layer is then where to look first, not a verdict."""
+    root = s.chain.root
+    if root is None or root.symptom or s.card.owner is None or s.group is None:
+        return None
+    text = sentence("the signs point at {} ({}), which {} can change", s.card.layer, s.card.confidence, s.card.owner)
+    return Claim(text, (CountRef(s.group.id),))
+
+
+def _cannot_tell(s: Situation) -> Claim | None:
+    root = s.chain.root
+    if s.group is None:
+        return Claim(sentence("nothing was read that a verdict could rest on"), _READ)
+    refs: tuple[EvidenceRef, ...] = (CountRef(s.group.id),)
+    if root is not None and root.symptom:
+        return Claim(sentence("the entries read show a consequence only, not its cause"), refs)
+    return Claim(sentence("no entry that was read shows the cause"), refs)
+
+
+_READ: tuple[EvidenceRef, ...] = (ReadingRef(),)
+
+STATUS_RULES: tuple[Rule, ...] = (
+    Rule(Status.CANNOT_TELL, _nothing_read),
+    Rule(Status.NO_FAILURES, _no_failures),
+    Rule(Status.RESOLVED, _resolved_by_fix),
+    Rule(Status.RESOLVED, _resolved_by_silence),
+    Rule(Status.RECOVERING, _recovering_by_fix),
+    Rule(Status.RECOVERING, _recovering_by_silence),
+    Rule(Status.FIX_INEFFECTIVE, _fix_ineffective),
+    Rule(Status.FIX_NOT_DEPLOYED, _fix_not_deployed),
+    Rule(Status.ROLLBACK, _rollback),
+    Rule(Status.INFRASTRUCTURE_ESCALATION, _owned_by(LayerOwner.INFRASTRUCTURE)),
+    Rule(Status.PROVIDER_ESCALATION, _owned_by(LayerOwner.PROVIDER)),
+    Rule(Status.CONFIGURATION_CHANGE, _developers_configure),
+    Rule(Status.APPLICATION_FIX, _developers_fix),
+    Rule(Status.CANNOT_TELL, _cannot_tell),
+)
+"""In order; the first that holds decides. What is over comes before who is to blame, a running fix before a new one."""
+
+
+# --- silence ----------------------------------------------------------------------------------------------------------
+
+
+def _silent(s: Situation, *, at_most: float) -> Claim | None:
+    """Whether the failure has stopped while its services were still exercised as before.
+
+    Failures per exposure (requests and starts) up to the last failure give the rate; the exposure after it gives how
+    improbable silence is at that rate (Poisson). Without exposure after it, silence proves nothing.
+    """
+    if s.group is None or not s.group.failure:
+        return None
+    end = int(s.group.last_seen.timestamp()) // 60
+    before = after = 0
+    refs: list[EvidenceRef] = [CountRef(s.group.id)]
+    for exposure in s.evidence.observations.exposure:
+        if exposure.service not in s.group.services:
+            continue
+        refs.append(ExposureRef(exposure.service, exposure.revision))
+        for minute, count in (*exposure.requests.items(), *exposure.starts.items()):
+            if minute <= end:
+                before += count
+            else:
+                after += count
+    if before == 0 or after == 0:
+        return None
+    chance = math.exp(-after * s.group.count / before)
+    if chance >= at_most:
+        return None
+    text = sentence(
+        "silent since {} through {} requests and starts; at the earlier rate the chance of that is {}",
+        s.group.last_seen,
+        after,
+        chance,
+    )
+    return Claim(text, tuple(refs))
+
+
+# --- priority ---------------------------------------------------------------------------------------------------------
+
+
+def _priority(s: Situation, status: Status) -> tuple[Priority | None, Claim]:
+    """P0 to P3 by the first rule that holds; None when nothing is known to fail."""
+    refs: tuple[EvidenceRef, ...] = (CountRef(s.group.id),) if s.group else _READ
+    scope = s.evidence.request.scope
+    if scope.critical is not None:
+        refs = (*refs, ConfigRef(scope.critical.path, scope.critical.line))
+    if status is Status.NO_FAILURES:
+        return Priority.P3, Claim(sentence("P3: nothing fails"), refs)
+    if s.group is None:
+        return None, Claim(sentence("no priority: nothing is known to fail"), refs)
+    if status in (Status.RESOLVED, Status.RECOVERING):
+        return Priority.P3, Claim(sentence("P3: the failure has stopped"), refs)
+    down = nothing_ready(s.evidence, s.group)
+    if down and scope.is_critical:
+        return Priority.P0, Claim(sentence("P0: nothing is ready to serve in an environment marked critical"), refs)
+    if down:
+        return Priority.P1, Claim(
+            sentence("P1: nothing is ready to serve; the environment is not marked critical"), refs
+        )
+    if scope.is_critical:
+        return Priority.P1, Claim(sentence("P1: failures go on in an environment marked critical"), refs)
+    return Priority.P2, Claim(
+        sentence("P2: failures go on while something still serves, or nothing says that nothing does"), refs
+    )
+
+
+def nothing_ready(evidence: Evidence, group: ErrorGroup) -> bool:
+    """Whether every revision known of a failing service is known not to be ready.
+
+    Unknown counts as ready, and so does one that answered a request without a server error after the failure began.
+    """
+    services = set(group.services)
+    known = [r for r in evidence.revisions if r.service in services]
+    for exposure in evidence.observations.exposure:
+        if exposure.service in services:
+            began = int(group.first_seen.timestamp()) // 60
+            served = sum(n for minute, n in exposure.requests.items() if minute > began)
+            failed = sum(n for minute, n in exposure.server_errors.items() if minute > began)
+            if served > failed:
+                return False
+    return bool(known) and all(r.ready is False for r in known)
+
+
+# --- next steps -------------------------------------------------------------------------------------------------------
+
+
+def _next_steps(s: Situation, status: Status) -> tuple[Sentence, ...]:
+    steps: list[Sentence] = []
+    remedy = (s.signature.said(s.signature.remedy),) if s.signature and not s.signature.symptom else ()
+    match status:
+        case Status.INFRASTRUCTURE_ESCALATION | Status.PROVIDER_ESCALATION:
+            steps += remedy
+            if s.first_with(FixVerdict.NOT_DEPLOYED, FixVerdict.PARTLY_DEPLOYED):
+                steps.append(sentence("Deploy the merged fix afterwards; alone it would not cure this."))
+        case Status.APPLICATION_FIX | Status.CONFIGURATION_CHANGE:
+            steps += remedy
+        case Status.FIX_NOT_DEPLOYED:
+            if row := s.first_with(FixVerdict.NOT_DEPLOYED, FixVerdict.PARTLY_DEPLOYED):
+                steps.append(sentence("Deploy {} to every serving revision.", cut(row.fix.sha[:9])))
+        case Status.FIX_INEFFECTIVE:
+            steps.append(sentence("Look at the failure again: the fix runs and it still happens."))
+            steps += remedy
+        case Status.ROLLBACK:
+            if previous := _healthy_before(s):
+                steps.append(sentence("Send the traffic back to {}.", cut(previous.name)))
+            if suspect := next((x for x in s.suspects if s.group and x.group == s.group.id), None):
+                steps.append(sentence("Then look at {}.", cut(suspect.sha[:9])))
+        case Status.RECOVERING:
+            steps.append(sentence("Wait until the silence is long enough, then look again."))
+        case Status.CANNOT_TELL:
+            if s.check is not None:
+                steps.append(sentence("Run the deciding check: {}", s.check.command))
+        case Status.RESOLVED | Status.NO_FAILURES:
+            pass
+    return tuple(steps)

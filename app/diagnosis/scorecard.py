@@ -1,0 +1,359 @@
+"""Which layer the root belongs to: an additive scorecard whose signals and weights are printed.
+
+Owns the signals, their weights, the owner that follows, and the confidence. Leaves what the root is to `chain.py` and what
+to do about it to `recommend.py`. The weights are few, whole or half numbers set by reasoning, one beside each signal; none
+is fitted. The signature's own layer is the start, everything else moves it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import LiteralString
+
+from app.diagnosis.chain import Chain, groups_by_id
+from app.diagnosis.model import (
+    Basis,
+    Cause,
+    Claim,
+    CommitRef,
+    Confidence,
+    CountRef,
+    EntryRef,
+    EvidenceRef,
+    FixVerdict,
+    IssueTextRef,
+    Layer,
+    LayerScore,
+    LedgerRow,
+    Mismatch,
+    ProbeRef,
+    RevisionRef,
+    Signal,
+    Suspect,
+    sentence,
+)
+from app.diagnosis.signatures.model import Signature, Specificity
+from app.evidence.model import (
+    DeployEvent,
+    DeployKind,
+    ErrorGroup,
+    Evidence,
+    LayerOwner,
+    ProbeKind,
+    ProbeResult,
+    ProbeState,
+    RevisionName,
+)
+from app.redact import cut
+
+DECIDED = 1.0
+"""Below this score no layer is named."""
+MARGIN = 0.5
+"""Two layers closer than this are a tie: then the root's own layer stands, with low confidence."""
+DEPLOY_NEAR = timedelta(minutes=10)
+"""A failure that begins this soon after a deploy is taken to have come with it: a rollout takes minutes."""
+
+_RECOGNISED = {Specificity.SYMPTOM: 1.0, Specificity.GENERIC: 2.0, Specificity.PRODUCT: 3.0, Specificity.EXACT: 4.0}
+"""What the words of the message say by themselves, by how much they say of the cause."""
+_OWN_CODE = 2.0
+_DEPLOY = 2.0
+_NO_DEPLOY = 1.0
+_ONE_REVISION = 1.0
+_ALL_REVISIONS = 1.0
+_MANY_SERVICES = 1.0
+_PROBE_UNHEALTHY = 3.0
+_PROBE_HEALTHY = -1.0
+_OPERATION = 2.0
+_PLATFORM_INCIDENT = 2.5
+_MISMATCH = 1.0
+_FIX_INEFFECTIVE = -1.0
+_FIX_MATCHES = 1.0
+_ISSUE_TEXT = 0.5
+
+_SHARED = (Layer.PERMISSIONS, Layer.QUOTA, Layer.CAPACITY, Layer.INFRASTRUCTURE, Layer.PLATFORM, Layer.DEPENDENCY)
+"""Layers that several services and revisions have in common."""
+
+OWNERS: dict[Layer, LayerOwner] = {
+    Layer.APPLICATION: LayerOwner.DEVELOPERS,
+    Layer.DEPENDENCY: LayerOwner.DEVELOPERS,
+    Layer.CONFIGURATION: LayerOwner.DEVELOPERS,
+    Layer.PERMISSIONS: LayerOwner.INFRASTRUCTURE,
+    Layer.QUOTA: LayerOwner.INFRASTRUCTURE,
+    Layer.CAPACITY: LayerOwner.PROVIDER,
+    Layer.INFRASTRUCTURE: LayerOwner.INFRASTRUCTURE,
+    Layer.PLATFORM: LayerOwner.PROVIDER,
+}
+"""Who acts on a layer when the signature of the root does not say otherwise for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """`layer` UNKNOWN and `owner` None are answers. `scores` are sorted, best first, and hold only layers with a signal."""
+
+    layer: Layer
+    owner: LayerOwner | None
+    confidence: Confidence
+    signals: tuple[Signal, ...]
+    scores: tuple[LayerScore, ...]
+
+
+def score_layers(
+    evidence: Evidence,
+    chain: Chain,
+    signature: Signature | None,
+    *,
+    ledger: Sequence[LedgerRow] = (),
+    suspects: Sequence[Suspect] = (),
+    mismatches: Sequence[Mismatch] = (),
+) -> Scorecard:
+    """Add up what speaks for and against each layer for the root of `chain`; `signature` is the one that recognised it."""
+    root = chain.root
+    if root is None:
+        return Scorecard(Layer.UNKNOWN, None, Confidence.LOW, (), ())
+    group = groups_by_id(evidence)[root.group]
+    signals = [
+        *_message(root, signature),
+        *_own_code(root, group),
+        *_rollout(evidence, group),
+        *_revisions(evidence, group),
+        *_breadth(root, group),
+        *_probes(evidence, root, signature),
+        *_fixes(root, ledger, suspects),
+        *_mismatches(root, mismatches),
+        *_issue(evidence, root),
+    ]
+    scores = _totals(signals)
+    layer = _decide(root, scores)
+    return Scorecard(layer, _owner(root, layer), _confidence(root, layer, scores, evidence), tuple(signals), scores)
+
+
+def _totals(signals: Sequence[Signal]) -> tuple[LayerScore, ...]:
+    totals: dict[Layer, float] = {}
+    for signal in signals:
+        totals[signal.layer] = totals.get(signal.layer, 0.0) + signal.weight
+    order = list(Layer)
+    ranked = sorted(totals.items(), key=lambda item: (-item[1], order.index(item[0])))
+    return tuple(LayerScore(layer, round(score, 3)) for layer, score in ranked)
+
+
+def _decide(root: Cause, scores: Sequence[LayerScore]) -> Layer:
+    best = scores[0] if scores else None
+    if best is None or best.score < DECIDED:
+        return Layer.UNKNOWN
+    close = [score.layer for score in scores if best.score - score.score < MARGIN]
+    return root.layer if len(close) > 1 and root.layer in close else best.layer
+
+
+def _owner(root: Cause, layer: Layer) -> LayerOwner | None:
+    if layer is Layer.UNKNOWN:
+        return None
+    return root.owner if layer is root.layer and root.owner else OWNERS[layer]
+
+
+def _confidence(root: Cause, layer: Layer, scores: Sequence[LayerScore], evidence: Evidence) -> Confidence:
+    """High only for a message that names its cause, clearly ahead, with nothing of it left unread."""
+    if layer is Layer.UNKNOWN or root.symptom:
+        return Confidence.LOW
+    second = scores[1].score if len(scores) > 1 else 0.0
+    lead = scores[0].score - max(second, 0.0)
+    if lead < MARGIN or scores[0].score < 2.0:
+        return Confidence.LOW
+    cut_short = any(reading.truncated for reading in evidence.readings)
+    return Confidence.HIGH if root.score >= 0.7 and lead >= 2.0 and not cut_short else Confidence.MEDIUM
+
+
+# --- the signals ------------------------------------------------------------------------------------------------------
+
+
+def _message(root: Cause, signature: Signature | None) -> list[Signal]:
+    if root.layer is Layer.UNKNOWN:
+        return []
+    weight = _RECOGNISED[signature.specificity if signature else Specificity.GENERIC]
+    if signature is None:
+        text = sentence("no known message; the kind of the entry alone points at {}", root.layer)
+    elif signature.symptom:
+        text = sentence(
+            "{} reports a consequence; most often its cause is in {}", signature.said(signature.title), root.layer
+        )
+    else:
+        text = sentence("the message is that of {}: {}", root.layer, signature.said(signature.title))
+    return [Signal(root.layer, weight, Claim(text, (EntryRef(root.group),)))]
+
+
+def _own_code(root: Cause, group: ErrorGroup) -> list[Signal]:
+    """Where the innermost exception was raised. An own frame further up says little: every error passes through one."""
+    if group.trace is None or not group.trace.innermost.frames:
+        return []
+    frame = group.trace.innermost.frames[0]
+    refs = (EntryRef(root.group),)
+    if frame.in_app and root.layer in (Layer.APPLICATION, Layer.CONFIGURATION, Layer.UNKNOWN):
+        text = sentence("the exception is raised in the program's own code, in {}", frame.function)
+        return [Signal(Layer.APPLICATION, _OWN_CODE, Claim(text, refs))]
+    return []
+
+
+def _deploys(evidence: Evidence, group: ErrorGroup) -> list[DeployEvent]:
+    services = set(group.services)
+    return [event for event in evidence.observations.deploys if not services or event.service in services]
+
+
+def deploy_at_onset(evidence: Evidence, group: ErrorGroup) -> DeployEvent | None:
+    """The last deploy that shortly precedes the group's beginning; None when there is none or none is known."""
+    began = group.first_seen
+    near = [
+        event
+        for event in _deploys(evidence, group)
+        if event.kind is not DeployKind.FAILED and began - DEPLOY_NEAR <= event.at <= began + timedelta(seconds=30)
+    ]
+    return max(near, key=lambda event: event.at, default=None)
+
+
+def _rollout(evidence: Evidence, group: ErrorGroup) -> list[Signal]:
+    if event := deploy_at_onset(evidence, group):
+        refs: tuple[EvidenceRef, ...] = (CountRef(group.id),)
+        if event.revision is not None:
+            refs = (*refs, RevisionRef(event.service, event.revision))
+        text = sentence("it begins at {}, within {} after a deploy", group.first_seen, DEPLOY_NEAR)
+        claim = Claim(text, refs, Basis.INFERRED)
+        return [Signal(Layer.APPLICATION, _DEPLOY, claim), Signal(Layer.CONFIGURATION, _DEPLOY / 2, claim)]
+    onset = evidence.onset
+    rollouts_known = bool(evidence.observations.deploys) or any(r.created_at for r in evidence.revisions)
+    if onset is None or onset.at_window_start or not rollouts_known:
+        return []
+    if any(onset.at - DEPLOY_NEAR <= (r.created_at or onset.at + DEPLOY_NEAR) <= onset.at for r in evidence.revisions):
+        return []
+    text = sentence("it begins at {}, with no deploy within {} before", onset.at, DEPLOY_NEAR)
+    claim = Claim(text, (CountRef(group.id),), Basis.INFERRED)
+    return [Signal(Layer.INFRASTRUCTURE, _NO_DEPLOY, claim), Signal(Layer.APPLICATION, -_NO_DEPLOY, claim)]
+
+
+def active_revisions(evidence: Evidence, group: ErrorGroup) -> tuple[RevisionName, ...]:
+    """Revisions of the group's services that were seen at work while it failed."""
+    services = set(group.services)
+    return tuple(
+        sorted(
+            {
+                e.revision
+                for e in evidence.observations.exposure
+                if e.service in services and e.last_seen >= group.first_seen and e.first_seen <= group.last_seen
+            }
+        )
+    )
+
+
+def _revisions(evidence: Evidence, group: ErrorGroup) -> list[Signal]:
+    active = active_revisions(evidence, group)
+    failing = sorted({row.revision for row in group.per_revision if row.revision is not None})
+    if len(active) < 2 or not failing:
+        return []
+    refs = (CountRef(group.id),)
+    if len(failing) == 1:
+        text = sentence("only revision {} fails, of {} at work", cut(failing[0]), len(active))
+        claim = Claim(text, refs, Basis.INFERRED)
+        return [Signal(Layer.APPLICATION, _ONE_REVISION, claim), Signal(Layer.CONFIGURATION, _ONE_REVISION / 2, claim)]
+    if set(active) <= set(failing):
+        claim = Claim(sentence("all {} revisions at work fail alike", len(active)), refs, Basis.INFERRED)
+        return [Signal(Layer.INFRASTRUCTURE, _ALL_REVISIONS, claim), Signal(Layer.APPLICATION, -_ALL_REVISIONS, claim)]
+    return []
+
+
+def _breadth(root: Cause, group: ErrorGroup) -> list[Signal]:
+    if len(group.services) < 2:
+        return []
+    claim = Claim(
+        sentence("{} services fail in the same way", len(group.services)), (CountRef(root.group),), Basis.INFERRED
+    )
+    layer = root.layer if root.layer in _SHARED else Layer.INFRASTRUCTURE
+    return [Signal(layer, _MANY_SERVICES, claim)]
+
+
+_INSTANCES = (ProbeKind.CLOUD_SQL, ProbeKind.REDIS, ProbeKind.VPC_CONNECTOR, ProbeKind.GKE_CLUSTER)
+_INCIDENTS = (ProbeKind.SERVICE_HEALTH, ProbeKind.PUBLIC_STATUS)
+
+
+def _probes(evidence: Evidence, root: Cause, signature: Signature | None) -> list[Signal]:
+    out: list[Signal] = []
+    for result in evidence.probes:
+        kind = result.target.kind
+        refs = (ProbeRef(result.target),)
+        match result.state:
+            case ProbeState.UNHEALTHY if kind in _INCIDENTS:
+                text = sentence("the provider reports an incident")
+                out.append(Signal(Layer.PLATFORM, _PLATFORM_INCIDENT, Claim(text, refs)))
+            case ProbeState.UNHEALTHY if kind is ProbeKind.CLOUD_SQL_OPERATIONS:
+                text = sentence("{} had an operation in the window", result.target.name)
+                out.append(Signal(Layer.INFRASTRUCTURE, _OPERATION, Claim(text, refs)))
+            case ProbeState.UNHEALTHY if kind in _INSTANCES and _bears_on(root, signature, result):
+                text = sentence("{} is not healthy", result.target.name)
+                out.append(Signal(Layer.INFRASTRUCTURE, _PROBE_UNHEALTHY, Claim(text, refs)))
+            case ProbeState.HEALTHY if signature is not None and kind in signature.refuted_by:
+                text = sentence("{} is healthy", result.target.name)
+                out.append(Signal(root.layer, _PROBE_HEALTHY, Claim(text, refs)))
+            case _:
+                pass
+    return out
+
+
+def _bears_on(root: Cause, signature: Signature | None, result: ProbeResult) -> bool:
+    """Whether the probed resource has to do with the root: its signature says so, or the root names it."""
+    if signature is not None and result.target.kind in signature.confirmed_by:
+        return True
+    tail = result.target.name.rpartition("/")[2]
+    return root.component is not None and tail in re.split(r"[:/]", root.component)
+
+
+def _fixes(root: Cause, ledger: Sequence[LedgerRow], suspects: Sequence[Suspect]) -> list[Signal]:
+    out: list[Signal] = []
+    for row in ledger:
+        if row.group != root.group:
+            continue
+        if row.verdict is FixVerdict.INEFFECTIVE:
+            text = sentence("a fix in the code is running and did not help")
+            out.append(
+                Signal(Layer.APPLICATION, _FIX_INEFFECTIVE, Claim(text, (CommitRef(row.fix.sha),), Basis.INFERRED))
+            )
+        elif row.verdict in (FixVerdict.NOT_DEPLOYED, FixVerdict.PARTLY_DEPLOYED) and row.match and row.match.fits:
+            text = sentence("a change of the code that fits this failure is {}", row.verdict)
+            out.append(Signal(Layer.APPLICATION, _FIX_MATCHES, Claim(text, (CommitRef(row.fix.sha),), Basis.INFERRED)))
+    best = next((s for s in suspects if s.group == root.group and s.reasons_for), None)
+    if best is not None:
+        text = sentence("a commit that came with the failing revision touches what fails")
+        out.append(Signal(Layer.APPLICATION, _FIX_MATCHES, Claim(text, (CommitRef(best.sha),), Basis.INFERRED)))
+    return out
+
+
+def _mismatches(root: Cause, mismatches: Sequence[Mismatch]) -> list[Signal]:
+    return [
+        Signal(Layer.APPLICATION, _MISMATCH, found.claim)
+        for found in [m for m in mismatches if m.group == root.group and not m.agrees][:1]
+    ]
+
+
+# --- the issue's own words --------------------------------------------------------------------------------------------
+
+_SAYINGS: tuple[tuple[tuple[str, ...], Layer, LiteralString], ...] = (
+    (
+        ("works locally", "works on my", "locally everything works"),
+        Layer.APPLICATION,
+        "works elsewhere with the same code",
+    ),
+    (("old revision", "previous revision", "older revision"), Layer.APPLICATION, "another revision works"),
+    (("all services", "every service", "all pods", "every pod"), Layer.INFRASTRUCTURE, "everything fails alike"),
+    (("all projects", "new projects", "other accounts"), Layer.PLATFORM, "other projects fail too"),
+)
+"""Phrases of a report and what they hint at. Weak: the reporter may be wrong, and the text is anybody's."""
+
+
+def _issue(evidence: Evidence, root: Cause) -> list[Signal]:
+    issue = evidence.request.issue
+    if issue is None:
+        return []
+    text = f"{issue.title}\n{issue.body}".lower()
+    out: list[Signal] = []
+    for phrases, layer, hint in _SAYINGS:
+        if any(phrase in text for phrase in phrases):
+            target = root.layer if layer is Layer.INFRASTRUCTURE and root.layer in _SHARED else layer
+            words = sentence("the issue says that {}", sentence(hint))
+            out.append(Signal(target, _ISSUE_TEXT, Claim(words, (IssueTextRef(),), Basis.HYPOTHESIS)))
+    return out

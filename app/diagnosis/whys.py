@@ -1,0 +1,178 @@
+"""Five Whys, read off the causal chain: symptom, operation, mechanism, component, origin.
+
+Owns which step is asked, what answers it, and where it stops. A step without evidence is not answered: it names the one
+read-only command that would decide it, and the questions after it are not asked. Leaves the chain to `chain.py` and the
+commands of a resource to the signature's checks.
+"""
+
+from dataclasses import dataclass
+
+from app.diagnosis.chain import Chain, groups_by_id
+from app.diagnosis.model import (
+    Basis,
+    Cause,
+    Claim,
+    CommitRef,
+    CountRef,
+    DecidingCheck,
+    EntryRef,
+    EvidenceRef,
+    Layer,
+    ProbeRef,
+    RevisionRef,
+    Sentence,
+    Suspect,
+    Why,
+    sentence,
+)
+from app.diagnosis.scorecard import Scorecard, deploy_at_onset
+from app.diagnosis.signatures.model import Signature
+from app.evidence.model import ErrorGroup, Evidence, Frame, GroupKind, ProbeKind, ProbeState
+from app.redact import cut
+
+_INSTANCE_PROBES = (ProbeKind.CLOUD_SQL, ProbeKind.REDIS, ProbeKind.VPC_CONNECTOR, ProbeKind.GKE_CLUSTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the whys are read off. `check` is the deciding command for the root, None when no command can be named."""
+
+    evidence: Evidence
+    chain: Chain
+    card: Scorecard
+    signature: Signature | None
+    suspects: tuple[Suspect, ...]
+    check: DecidingCheck | None
+
+
+def ask_whys(judged: Judged) -> tuple[Why, ...]:
+    """Up to five steps from what is seen to where it comes from; the last may be open.
+
+    Without a recognised cause the first step still says what is observed, and the second is open.
+    """
+    evidence, root = judged.evidence, judged.chain.root
+    groups = groups_by_id(evidence)
+    failures = evidence.observations.groups
+    if not failures and root is None:
+        return ()
+    cause_group = groups[root.group] if root else failures[0]
+    shown = _most_visible(judged, cause_group)
+    steps = [_symptom(shown)]
+    if operation := _operation(judged, shown, cause_group):
+        steps.append(operation)
+    if root is None:
+        return (*steps, Why(sentence("Why does that happen?"), None, judged.check))
+    if root.symptom:
+        text = sentence("Why does {} happen? The entries read show the consequence only.", cause_group.title)
+        return (*steps, Why(text, None, judged.check))
+    steps += [_mechanism(root, cause_group, shown), _component(judged, root), _origin(judged, root, cause_group)]
+    return tuple(steps)
+
+
+def _most_visible(judged: Judged, cause_group: ErrorGroup) -> ErrorGroup:
+    """What users and platform notice: the furthest consequence of the root, requests before process ends."""
+    groups = groups_by_id(judged.evidence)
+    symptoms = [groups[s] for s in judged.chain.symptoms if groups[s].failure]
+    requests = [g for g in symptoms if g.kind is GroupKind.REQUEST]
+    recognised = {c.group for c in judged.chain.ranked if c.symptom}
+    platform = [g for g in symptoms if g.id in recognised]
+    return next(iter((*requests, *reversed(platform), *reversed(symptoms))), cause_group)
+
+
+def _place(group: ErrorGroup) -> Sentence:
+    sample = group.latest
+    for label in (
+        "service_name",
+        "job_name",
+        "function_name",
+        "container_name",
+        "module_id",
+        "pod_name",
+        "cluster_name",
+    ):
+        if value := sample.resource_labels.get(label):
+            return sentence("{}", value)
+    if sample.audit is not None:
+        return sentence("the call of {}", cut(sample.audit.method))
+    return sentence("this resource")
+
+
+def _symptom(shown: ErrorGroup) -> Why:
+    question = sentence("Why does {} fail?", _place(shown))
+    text = sentence("{}: {} times from {} to {}.", shown.title, shown.count, shown.first_seen, shown.last_seen)
+    return Why(question, Claim(text, (EntryRef(shown.id), CountRef(shown.id))))
+
+
+def _operation(judged: Judged, shown: ErrorGroup, cause_group: ErrorGroup) -> Why | None:
+    """What the program was doing: the own frame nearest to the fault, in the root or in what wraps it."""
+    groups = groups_by_id(judged.evidence)
+    between = [groups[s] for s in judged.chain.symptoms]
+    for group in (*[g for g in between if g.id != shown.id], cause_group, shown):
+        if group.trace is None or (own := group.trace.top_own_frame) is None:
+            continue
+        info, frame = own
+        question = sentence("Why does that happen?") if group.id == shown.id else sentence("What brings that about?")
+        text = sentence("{} is raised on the way through {}, {}.", info.type, frame.function, _at(frame))
+        return Why(question, Claim(text, (EntryRef(group.id),)))
+    return None
+
+
+def _at(frame: Frame) -> Sentence:
+    if frame.file is None:
+        return sentence("whose file the trace does not name")
+    return sentence("{}", cut(f"{frame.file}:{frame.line}") if frame.line else frame.file)
+
+
+def _mechanism(root: Cause, group: ErrorGroup, shown: ErrorGroup) -> Why:
+    if group.id == shown.id:
+        return Why(sentence("What does that message say?"), Claim(sentence("{}.", root.title), (EntryRef(group.id),)))
+    text = sentence("{}: {}, {} times in the window.", root.title, group.title, group.count)
+    return Why(sentence("What leads to it?"), Claim(text, (EntryRef(group.id), CountRef(group.id))))
+
+
+def _component(judged: Judged, root: Cause) -> Why:
+    """Which part it is about, and what a look at that part showed."""
+    layer = judged.card.layer
+    refs: list[EvidenceRef] = [EntryRef(root.group)]
+    states: list[Sentence] = []
+    for result in judged.evidence.probes:
+        if result.target.kind in _INSTANCE_PROBES:
+            if result.state is ProbeState.HEALTHY:
+                states.append(sentence("; {} itself is healthy", result.target.name))
+                refs.append(ProbeRef(result.target))
+            elif result.state is ProbeState.UNHEALTHY:
+                states.append(sentence("; {} is not healthy", result.target.name))
+                refs.append(ProbeRef(result.target))
+    question = sentence("Which part is at fault?")
+    if layer is Layer.UNKNOWN:
+        return Why(question, None, judged.check)
+    first = (
+        sentence("The signs point at {} in the layer {}", root.component, layer)
+        if root.component
+        else sentence("The signs point at the layer {}; no entry names a resource", layer)
+    )
+    text = tuple(part for piece in (first, *states, sentence(".")) for part in piece)
+    return Why(question, Claim(text, tuple(refs), Basis.INFERRED))
+
+
+def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
+    """Why now: a deploy and its suspect, or nothing that was read."""
+    evidence = judged.evidence
+    question = sentence("Why now?")
+    suspect = next((s for s in judged.suspects if s.group == root.group), None)
+    event = deploy_at_onset(evidence, group)
+    if suspect is not None and event is not None and event.revision is not None:
+        text = sentence("It begins with the revision that first holds the suspected commit, at {}.", event.at)
+        refs = (CommitRef(suspect.sha), RevisionRef(event.service, event.revision), CountRef(group.id))
+        return Why(question, Claim(text, refs, Basis.INFERRED), judged.check)
+    if event is not None:
+        refs2: tuple[EvidenceRef, ...] = (CountRef(group.id),)
+        if event.revision is not None:
+            refs2 = (*refs2, RevisionRef(event.service, event.revision))
+        text = sentence("It begins at {}, after the deploy at {}.", group.first_seen, event.at)
+        return Why(question, Claim(text, refs2, Basis.INFERRED), judged.check)
+    signature = judged.signature
+    if signature is not None and signature.causes:
+        text = sentence("No entry says. Most often: {}.", signature.said(signature.causes[0]))
+        return Why(question, Claim(text, (EntryRef(group.id),), Basis.HYPOTHESIS), judged.check)
+    return Why(sentence("Why now? Nothing that was read tells by what it began."), None, judged.check)

@@ -1,0 +1,163 @@
+"""Which layer a root belongs to: what speaks for and against is listed with its weight."""
+
+from datetime import UTC, datetime
+
+from app.diagnosis.chain import Chain
+from app.diagnosis.model import Cause, Confidence, Layer, plain
+from app.diagnosis.scorecard import score_layers
+from app.diagnosis.signatures import CATALOGUE
+from app.diagnosis.signatures.model import Signature
+from app.evidence.model import (
+    DeployEvent,
+    DeployKind,
+    ErrorGroup,
+    Evidence,
+    ExceptionInfo,
+    Exposure,
+    Frame,
+    GroupKind,
+    IssueRef,
+    Language,
+    LayerOwner,
+    Onset,
+    ProbeKind,
+    ProbeResult,
+    ProbeState,
+    ProbeTarget,
+    Request,
+    RevisionName,
+    ServiceName,
+    StackTrace,
+)
+from app.redact import cut
+from tests.diagnosis.incident import WINDOW, at, cause, evidence, group
+
+MEMORY = next(s for s in CATALOGUE if s.id == "run-memory-limit")
+
+
+def chain_of(root: Cause | None) -> Chain:
+    return Chain(root, (root,) if root else (), (), (), ())
+
+
+def from_signature(of: ErrorGroup, signature: Signature) -> Cause:
+    return cause(
+        of, signature.failure_class, layer=signature.layer, owner=signature.owner, symptom=signature.symptom, score=0.95
+    )
+
+
+def deploy(minute: float, revision: str = "shop-00002-abc") -> DeployEvent:
+    seen = group("deploy", "deployed", failure=False, minute=minute).first
+    kind = DeployKind.READY
+    return DeployEvent(kind, at(minute), ServiceName("shop"), RevisionName(revision), None, {}, None, seen)
+
+
+def exposure(revision: str, *, first: float = 0, last: float = 59) -> Exposure:
+    return Exposure(ServiceName("shop"), RevisionName(revision), {}, {}, {}, at(first), at(last))
+
+
+def layers(found: Evidence, root: Cause, signature: Signature | None = None) -> dict[Layer, float]:
+    return {score.layer: score.score for score in score_layers(found, chain_of(root), signature).scores}
+
+
+def test_a_message_that_names_its_cause_decides_layer_and_owner() -> None:
+    memory = group("m", "Memory limit of 512 MiB exceeded with 530 MiB used.")
+    card = score_layers(evidence(memory), chain_of(from_signature(memory, MEMORY)), MEMORY)
+    assert (card.layer, card.owner, card.confidence) == (
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        Confidence.HIGH,
+    )
+    assert [signal.weight for signal in card.signals] == [4.0]
+
+
+def test_without_a_root_nothing_is_said() -> None:
+    card = score_layers(evidence(group("x", "odd")), chain_of(None), None)
+    assert (card.layer, card.owner, card.signals) == (Layer.UNKNOWN, None, ())
+
+
+def test_a_known_deploy_just_before_speaks_for_the_program_and_its_absence_against() -> None:
+    odd = group("x", "odd", minute=20)
+    root = cause(odd, "upstream-dependency-error", layer=Layer.DEPENDENCY)
+    soon = layers(evidence(odd, deploys=[deploy(15)]), root)
+    onset = Onset(at(20), odd.id, 0.0, 4.0, at_window_start=False)
+    long_ago = layers(evidence(odd, deploys=[deploy(2)], onset=onset), root)
+    assert soon[Layer.APPLICATION] > 0
+    assert long_ago[Layer.APPLICATION] < 0
+    assert long_ago[Layer.INFRASTRUCTURE] > 0
+
+
+def test_a_missing_deploy_says_nothing_when_no_deploy_could_be_seen() -> None:
+    odd = group("x", "odd", minute=20)
+    onset = Onset(at(20), odd.id, 0.0, 4.0, at_window_start=False)
+    assert Layer.INFRASTRUCTURE not in layers(evidence(odd, onset=onset), cause(odd, "bad-input-data"))
+
+
+def test_one_failing_revision_of_two_speaks_for_what_it_brought() -> None:
+    odd = group("x", "odd")
+    both = [exposure("shop-00001-aaa"), exposure("shop-00002-abc")]
+    root = cause(odd, "upstream-dependency-error", layer=Layer.DEPENDENCY)
+    assert layers(evidence(odd, exposure=both), root)[Layer.APPLICATION] == 1.0
+    assert Layer.APPLICATION not in layers(evidence(odd, exposure=both[1:]), root)
+
+
+def test_an_exception_raised_in_own_code_counts_and_one_that_only_passes_through_it_does_not() -> None:
+    def raised(*, in_app: bool) -> ErrorGroup:
+        frames = (Frame(cut("parse"), cut("/srv/a.py"), 3, in_app=in_app), Frame(cut("main"), cut("/srv/b.py"), 9))
+        stack = StackTrace(Language.PYTHON, (ExceptionInfo(cut("KeyError"), cut("'x'"), frames),))
+        return group("t", "KeyError: 'x'", kind=GroupKind.TRACE, stack=stack)
+
+    own, passing = raised(in_app=True), raised(in_app=False)
+    assert layers(evidence(own), cause(own, "application-exception")) == {Layer.APPLICATION: 4.0}
+    assert layers(evidence(passing), cause(passing, "application-exception")) == {Layer.APPLICATION: 2.0}
+
+
+def test_an_unhealthy_database_that_the_failure_names_speaks_for_infrastructure() -> None:
+    odd = group("x", "gave up on demo-shop:europe-west1:main")
+    target = ProbeTarget(
+        ProbeKind.CLOUD_SQL, cut("projects/demo-shop/instances/main"), cut("gcloud sql instances list")
+    )
+    sick = ProbeResult(target, ProbeState.UNHEALTHY, (), cut("SUSPENDED"), datetime(2026, 3, 2, tzinfo=UTC))
+    root = cause(odd, "request-timeout", component="demo-shop:europe-west1:main")
+    card = score_layers(evidence(odd, probes=[sick]), chain_of(root), None)
+    assert card.layer is Layer.INFRASTRUCTURE
+    assert card.owner is LayerOwner.INFRASTRUCTURE
+    other = cause(odd, "request-timeout", component="demo-shop:europe-west1:other")
+    assert Layer.INFRASTRUCTURE not in layers(evidence(odd, probes=[sick]), other)
+
+
+def test_a_probe_that_could_not_look_says_nothing() -> None:
+    odd = group("x", "gave up on demo-shop:europe-west1:main")
+    target = ProbeTarget(
+        ProbeKind.CLOUD_SQL, cut("projects/demo-shop/instances/main"), cut("gcloud sql instances list")
+    )
+    shut = ProbeResult(target, ProbeState.NO_ACCESS, (), cut("403"), datetime(2026, 3, 2, tzinfo=UTC))
+    root = cause(odd, "request-timeout", component="demo-shop:europe-west1:main")
+    assert layers(evidence(odd, probes=[shut]), root) == layers(evidence(odd), root)
+
+
+def test_the_issue_text_alone_never_outweighs_the_message() -> None:
+    memory = group("m", "Memory limit of 512 MiB exceeded with 530 MiB used.")
+    title = cut("All services and every pod fail, all projects too, the old revision works, works locally")
+    request = Request(WINDOW, at(60), issue=IssueRef("o/r", 1, title, cut("")))
+    card = score_layers(evidence(memory, request=request), chain_of(from_signature(memory, MEMORY)), MEMORY)
+    assert card.layer is Layer.CONFIGURATION
+    hints = [signal for signal in card.signals if "the issue says" in plain(signal.claim.text)]
+    assert hints
+    assert all(signal.weight == 0.5 for signal in hints)
+
+
+def test_a_consequence_alone_is_never_more_than_a_hint() -> None:
+    ended = group("e", "Container called exit(3).")
+    signature = next(s for s in CATALOGUE if s.id == "run-container-exit")
+    card = score_layers(evidence(ended), chain_of(from_signature(ended, signature)), signature)
+    assert card.confidence is Confidence.LOW
+
+
+def test_scores_are_the_sums_of_the_signals() -> None:
+    odd = group("x", "odd", minute=20)
+    both = [exposure("shop-00001-aaa"), exposure("shop-00002-abc")]
+    root = cause(odd, "application-exception")
+    card = score_layers(evidence(odd, exposure=both, deploys=[deploy(15)]), chain_of(root), None)
+    for score in card.scores:
+        assert score.score == sum(signal.weight for signal in card.signals if signal.layer is score.layer)
+    assert list(card.scores) == sorted(card.scores, key=lambda s: -s.score)
