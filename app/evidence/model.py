@@ -297,7 +297,8 @@ class Exposure:
     """What one revision of one service was exercised with: the ground that silence is judged on.
 
     Maps are epoch minute to count. `requests`: request-log entries. `starts`: instances seen for the first time, or
-    platform lines that announce one. `server_errors`: requests answered with 5xx.
+    platform lines that announce one. `server_errors`: requests answered with 5xx. `commit`: what the `commit-sha` label of
+    its entries claims, as written; None when no entry carries one.
     """
 
     service: ServiceName
@@ -307,6 +308,7 @@ class Exposure:
     server_errors: Mapping[int, int]
     first_seen: datetime
     last_seen: datetime
+    commit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +376,10 @@ class CommitSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommitClaim:
-    """A label is the deployer's claim: `in_history` says whether the repository has that commit (None: not asked)."""
+    """A label is the deployer's claim: `in_history` says whether the repository has that commit (None: not asked).
+
+    `sha` may be a short id (7 hex digits and more) until the repository was asked; see `history.confirm_commits`.
+    """
 
     sha: CommitSha
     source: CommitSource
@@ -448,12 +453,18 @@ class LiveRevision:
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """`removed` and `added` are lines with their number in the old and in the new file."""
+    """`removed` and `added` are lines with their number in the old and in the new file.
+
+    `context` are the unchanged lines around them, with their number in the old file; `heading` is what stood behind the
+    `@@`: often the line that opens the enclosing function or class, empty when the diff told none.
+    """
 
     old_start: int
     new_start: int
     removed: tuple[tuple[int, Redacted], ...]
     added: tuple[tuple[int, Redacted], ...]
+    context: tuple[tuple[int, Redacted], ...] = ()
+    heading: Redacted = Redacted("")
 
 
 @dataclass(frozen=True, slots=True)
