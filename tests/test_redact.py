@@ -1,0 +1,98 @@
+"""Planted secrets vanish; what a reader needs stays. Every value here is generated for this test."""
+
+import base64
+import random
+import string
+
+import pytest
+
+from app.redact import Tally, cut, redact
+
+ALNUM = string.ascii_letters + string.digits
+
+
+def made(length: int, alphabet: str = ALNUM, seed: int = 11) -> str:
+    rng = random.Random(seed * 1000 + length)
+    return "".join(rng.choice(alphabet) for _ in range(length))
+
+
+HEX = "0123456789abcdef"
+PEM_LINE = made(64, ALNUM + "+/")
+PLANTED = {
+    "named in JSON": ('{"user": "bo", "db_password": "%s"}', made(12)),
+    "named in escaped JSON": ('{\\"client_secret\\": \\"%s\\"}', made(20)),
+    "named, no quotes": ("retry with PGPASSWORD=%s as app", made(9)),
+    "named, property file": ("spring.datasource.password: %s", made(11)),
+    "named, header pair": ("headers [('x-api-key', '%s')]", made(24)),
+    "named, environment lookup": ('os.environ["SIGNING_KEY"] = "%s"', made(18)),
+    "named after a harmless pair": ("user=bo password=%s", made(10)),
+    "option": ("exec: worker --auth-token %s --verbose", made(16)),
+    "URL credentials": ("dial amqp://svc:%s@queue:5672/v1", made(15)),
+    "driver string": ("open root:%s@tcp(db:3306)/shop", made(15)),
+    "bearer": ("Authorization: Bearer %s", made(50)),
+    "basic": ("authorization=Basic %s", base64.b64encode(b"svc:" + made(12).encode()).decode()),
+    "cookie": ("Cookie: sid=%s; theme=dark", made(30)),
+    "JWT": ("verify eyJhbGciOiJIUzI1NiJ9.%s failed", made(30) + "." + made(43)),
+    "GitHub": ("remote: ghp_%s denied", made(36)),
+    "GitHub installation, long form": ("using ghs_%s", "1234567_eyJ" + made(80)),
+    "Google API key": ("key AIza%s rejected", made(35)),
+    "signed URL": ("GET https://storage.googleapis.com/b/o?X-Goog-Signature=%s&x=1", made(256, HEX)),
+    "one-time code in a URL": ("GET /cb?state=1&code=%s HTTP/1.1", made(20)),
+    "key without its first line": (PEM_LINE + "\n%s\n" + PEM_LINE + "\n-----END PRIVATE KEY-----", made(64, ALNUM + "+/", 5)),
+    "key without its last line": ("-----BEGIN RSA PRIVATE KEY-----\n" + PEM_LINE + "\n%s", made(64, ALNUM + "+/", 6)),
+    "key with written newlines": ('"-----BEGIN PRIVATE KEY-----\\n%s\\n"', made(64, ALNUM + "+/", 7)),
+    "opaque": ("handshake with %s refused", "aZ3kQ9" + made(28, ALNUM, 3)),
+    "e-mail": ("no mailbox %s", "some.one+x@mail.example.org"),
+    "card": ("declined %s", "5555-5555-5555-4444"),
+    "phone": ("sms to %s", "+49 30 901820 12"),
+    "public address": ("from %s refused", "203.0.113.9"),
+    "IPv6 address": ("peer %s reset", "2001:db8::42:1"),
+}  # fmt: skip
+
+HARMLESS = [
+    'KeyError: "token"',
+    "at com.example.auth.TokenService.validate(TokenService.java:88)",
+    "commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
+    "request_id=3f2504e0-4f89-11d3-9a0c-0305e82c3301 status=500",
+    "pod checkout-7d9f8b6c5d-x2x9k killed (exit code 137)",
+    "mod_wsgi version 1.2.3.4 loaded",
+    "FATAL:  password authentication failed for user",
+    "Access denied for user 'root'@'cloudsqlproxy' (using password: YES)",
+    "Permission denied on secret: projects/1234/secrets/db-pass/versions/latest for Revision service account",
+    "Permission 'run.routes.invoke' denied for web@demo.iam.gserviceaccount.com",
+    "listening on 127.0.0.1:8080, metadata at 169.254.169.254",
+    "at java.base/java.util.AbstractList$RandomAccessSpliterator.forEachRemaining(AbstractList.java:720)",
+    "2026-11-01T12:00:00.123456Z ERROR [orders] done",
+    "max_tokens=4096 exceeded",
+]
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_secret_vanishes(name: str) -> None:
+    line, secret = PLANTED[name]
+    redaction = redact(line % secret)
+    assert secret not in redaction.text
+    assert sum(redaction.cut.values()) >= 1
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+def test_what_a_reader_needs_stays(line: str) -> None:
+    assert redact(line).text == line
+
+
+def test_the_class_and_port_of_an_address_stay() -> None:
+    assert cut("dial tcp 34.171.226.17:3307: i/o timeout") == "dial tcp [public-ip]:3307: i/o timeout"
+    assert cut("dial tcp 10.40.0.3:5432") == "dial tcp [private-ip]:5432"
+
+
+def test_cutting_twice_changes_nothing_more() -> None:
+    for line, secret in PLANTED.values():
+        once = cut(line % secret)
+        assert cut(once) == once
+
+
+def test_the_tally_adds_up_over_texts() -> None:
+    tally = Tally()
+    tally.cut("from 203.0.113.9")
+    tally.cut("to 203.0.113.10 as a@b.example.org")
+    assert tally.counts == {"address": 2, "e-mail": 1}
