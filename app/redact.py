@@ -190,7 +190,7 @@ _KEPT_ADDRESSES = {"127.0.0.1", "0.0.0.0", "169.254.169.254", "255.255.255.255"}
 
 
 def _email(match: re.Match[str]) -> str | None:
-    host = match[0].rpartition("@")[2].lower()
+    host = match[0].lower().replace("%40", "@").rpartition("@")[2]
     return None if host.endswith("gserviceaccount.com") else "[email]"
 
 
@@ -327,11 +327,9 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             r"|xox[a-z]-[\w-]{8,}|xapp-[\w-]{10,}|[spr]k_(?:live|test|prod)_\w{8,}|whsec_[\w+/=-]{10,}"
             r"|sk-[\w-]{16,}|SG\.[\w-]{10,}\.[\w-]{10,}|key-[0-9a-f]{32}|npm_\w{20,}|pypi-[\w-]{16,}|hf_\w{20,}"
             r"|do[opr]_v1_\w{20,}|shp(?:at|ca|pa|ss)_\w{16,}|sq0\w{3}-[\w-]{16,}|EAA[A-Za-z0-9]{20,}|PMAK-[\w-]{20,}"
-            r""
             r"|NRAK-\w{16,}|NR[A-Z]{2}-\w{16,}|dckr_pat_[\w-]{16,}|ATATT3[\w=-]{16,}|ATBB\w{16,}|lin_api_\w{16,}|ntn_\w{16,}"
             r"|hv[sbr]\.[\w-]{16,}|dapi[0-9a-f]{32}|AGE-SECRET-KEY-1\w{20,}"
-            r"|glc_[\w+/=]{16,}"
-            r"|glsa_\w{16,}|sntry[su]_[\w+/=-]{16,}"
+            r"|glc_[\w+/=]{16,}|glsa_\w{16,}|sntry[su]_[\w+/=-]{16,}"
             r"|rubygems_[0-9a-f]{20,}|pul-[0-9a-f]{30,}|tfp_\w{20,}|figd_[\w-]{20,}|fo1_[\w-]{20,}|rk-\w{20,}|r8_\w{20,}"
             r"|gsk_\w{20,}|xai-\w{20,}|pplx-\w{20,}|AC[0-9a-f]{32}|SK[0-9a-f]{32}|\d{8,10}:AA[\w-]{30,}|vercel_\w{16,}"
             r"|lsv2_\w{16,}|pscale_\w+_[\w-]{16,}|sbp_[0-9a-f]{30,}|oy2[a-z0-9]{43}|CFPAT-[\w-]{16,}|CCIPAT_\w{16,}"
@@ -397,8 +395,12 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         ),
         _keep_lead("[secret]"),
     ),
-    _Rule("e-mail", ("@",), re.compile(r"(?<![\w.+-])[\w.!#$%&*+/=?^{|}~-]{1,64}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}\b"), _email),
-    _Rule("e-mail", ("%40",), re.compile(r"(?<![\w.+-])[\w.+-]{1,64}%40(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}\b", re.IGNORECASE), _email),
+    _Rule(
+        "e-mail",
+        ("@", "%40"),
+        re.compile(r"(?<![\w.+-])[\w.!#$&*+/=?^{|}~-]{1,64}(?:@|%40)(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}\b", re.IGNORECASE),
+        _email,
+    ),
     _Rule(
         "address",
         (".",),
