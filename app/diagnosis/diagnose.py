@@ -1,0 +1,376 @@
+"""The story of judging: recognise, link, weigh, compare with fixes and configuration, explain, recommend.
+
+Owns the order and what a group without a known message is taken for. Leaves matching to `recognise.py`, links and root to
+`chain.py`, the layer to `scorecard.py`, fixes and suspects to `ledger.py`, constants to `configured.py`, the explanation to
+`whys.py` and advice to `recommend.py`. Pure: the same evidence gives the same diagnosis.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from app.diagnosis.chain import Chain, groups_by_id, trace_causes
+from app.diagnosis.changes import match_commits
+from app.diagnosis.configured import compare_configured
+from app.diagnosis.ledger import build_ledger, find_suspects
+from app.diagnosis.model import (
+    Basis,
+    Cause,
+    Claim,
+    CountRef,
+    DecidingCheck,
+    Diagnosis,
+    EntryRef,
+    Layer,
+    ProbeRef,
+    ReadingRef,
+    RequiredAction,
+    Sentence,
+    sentence,
+)
+from app.diagnosis.recognise import Recognition, recognise
+from app.diagnosis.recommend import Situation, recommend
+from app.diagnosis.scorecard import OWNERS, Scorecard, score_layers
+from app.diagnosis.signatures.model import Signature, fill_check
+from app.diagnosis.whys import Judged, ask_whys
+from app.evidence.model import (
+    ErrorGroup,
+    Evidence,
+    Fingerprint,
+    GroupKind,
+    ProbeKind,
+    ProbeState,
+    ProbeTarget,
+    Sample,
+)
+from app.redact import Redacted, cut
+
+
+def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
+    """Judge the evidence. `extra` are the repository's own signatures. Never guesses: `root` None, UNKNOWN and None stand."""
+    groups = groups_by_id(evidence)
+    recognised = best_recognitions(recognise(evidence, extra))
+    causes = (
+        *(_cause(groups[found.group], found) for found in recognised.values()),
+        *_unrecognised(evidence, recognised),
+    )
+    chain = trace_causes(evidence, causes)
+    signature = recognised[chain.root.group].signature if chain.root and chain.root.signature else None
+
+    matches = [
+        match
+        for group in evidence.observations.groups
+        for match in match_commits(group, evidence.history.commits, evidence.history)
+    ]
+    ledger = build_ledger(evidence, matches)
+    suspects = find_suspects(evidence, matches)
+    mismatches = compare_configured(evidence)
+    card = score_layers(evidence, chain, signature, ledger=ledger, suspects=suspects, mismatches=mismatches)
+
+    check = _deciding_check(evidence, chain, signature)
+    group = groups[chain.root.group] if chain.root else next(iter(evidence.observations.groups), None)
+    if group is not None and not group.failure and not evidence.observations.groups and chain.root is None:
+        group = None
+    situation = Situation(evidence, chain, card, signature, group, ledger, suspects, check)
+    return Diagnosis(
+        summary=_summary(evidence, chain, card, group),
+        root=chain.root,
+        causes=chain.ranked,
+        rejected=chain.rejected,
+        links=chain.links,
+        symptoms=chain.symptoms,
+        failure_class=chain.root.failure_class if chain.root else None,
+        layer=card.layer,
+        component=chain.root.component if chain.root else None,
+        owner=card.owner,
+        confidence=card.confidence,
+        signals=card.signals,
+        scores=card.scores,
+        ledger=ledger,
+        suspects=suspects,
+        mismatches=mismatches,
+        whys=ask_whys(Judged(evidence, chain, card, signature, suspects, check)),
+        actions=_actions(evidence, chain, signature),
+        recommendation=recommend(situation),
+    )
+
+
+# --- causes -----------------------------------------------------------------------------------------------------------
+
+
+def best_recognitions(found: Iterable[Recognition]) -> dict[Fingerprint, Recognition]:
+    """The one that says most per group; `found` is sorted, strongest first."""
+    best: dict[Fingerprint, Recognition] = {}
+    for recognition in found:
+        best.setdefault(recognition.group, recognition)
+    return best
+
+
+def _cause(group: ErrorGroup, found: Recognition) -> Cause:
+    signature = found.signature
+    title = signature.said(signature.title)
+    claim = Claim(sentence("{} is {}", group.title, title), (EntryRef(group.id), CountRef(group.id)))
+    return Cause(
+        group=group.id,
+        signature=signature.id,
+        failure_class=signature.failure_class,
+        title=title,
+        component=found.component,
+        layer=signature.layer,
+        owner=signature.owner,
+        score=found.strength,
+        symptom=signature.symptom,
+        claim=claim,
+    )
+
+
+_BY_CODE: Mapping[int, tuple[str, Layer]] = {
+    3: ("invalid-operation", Layer.CONFIGURATION),
+    5: ("resource-not-found", Layer.CONFIGURATION),
+    6: ("resource-conflict", Layer.CONFIGURATION),
+    7: ("iam-permission-denied", Layer.PERMISSIONS),
+    8: ("quota-exceeded", Layer.QUOTA),
+    9: ("invalid-operation", Layer.CONFIGURATION),
+    10: ("concurrent-update-conflict", Layer.APPLICATION),
+    13: ("platform-internal-error", Layer.PLATFORM),
+    14: ("platform-internal-error", Layer.PLATFORM),
+    16: ("credentials-invalid", Layer.PERMISSIONS),
+}
+"""What the gRPC code of a refused call says by itself, when its text is not known."""
+_KIND_SCORE = 0.4
+"""Below every recognised message that says something of its cause, above the symptoms."""
+
+
+def _unrecognised(evidence: Evidence, recognised: Mapping[Fingerprint, Recognition]) -> list[Cause]:
+    """Causes out of the kind of a group alone: an uncaught exception, a refused call, a failed request."""
+    out: list[Cause] = []
+    for group in evidence.observations.groups:
+        if group.id in recognised:
+            continue
+        failure_class: str | None = None
+        layer, symptom, title = Layer.UNKNOWN, False, sentence("an unknown failure")
+        sample = group.latest
+        match group.kind:
+            case GroupKind.TRACE:
+                if group.trace is None or group.trace.top_own_frame is None:
+                    continue
+                failure_class, layer = "application-exception", Layer.APPLICATION
+                title = sentence("an exception that the program did not handle")
+            case GroupKind.AUDIT:
+                if sample.audit is None or sample.audit.status_code not in _BY_CODE:
+                    continue
+                failure_class, layer = _BY_CODE[sample.audit.status_code]
+                title = sentence("a call refused with code {}", sample.audit.status_code)
+            case GroupKind.REQUEST:
+                failure_class, symptom = "http-server-error", True
+                title = sentence("requests answered with a server error")
+            case GroupKind.MESSAGE:
+                continue
+        claim = Claim(sentence("{} is {}", group.title, title), (EntryRef(group.id), CountRef(group.id)))
+        out.append(
+            Cause(
+                group=group.id,
+                signature=None,
+                failure_class=failure_class,
+                title=title,
+                component=resource_of(sample),
+                layer=layer,
+                owner=OWNERS.get(layer),
+                score=0.15 if symptom else _KIND_SCORE,
+                symptom=symptom,
+                claim=claim,
+            )
+        )
+    return out
+
+
+def resource_of(sample: Sample) -> Redacted | None:
+    """The entry's own resource by its narrowest name; None when its labels name none."""
+    for key in ("service_name", "job_name", "function_name", "pod_name", "module_id", "database_id", "instance_id"):
+        if value := sample.resource_labels.get(key):
+            return value
+    if sample.audit is not None and sample.audit.resource_name:
+        return cut(sample.audit.resource_name.rstrip("/").rpartition("/")[2])
+    return None
+
+
+# --- what is said of it -----------------------------------------------------------------------------------------------
+
+
+def _summary(evidence: Evidence, chain: Chain, card: Scorecard, group: ErrorGroup | None) -> Claim:
+    if group is None:
+        if evidence.observations.entries == 0:
+            return Claim(sentence("No entry was found, so nothing can be said."), (ReadingRef(),))
+        text = sentence("No failure among {} entries.", evidence.observations.entries)
+        return Claim(text, (ReadingRef(),))
+    refs = (EntryRef(group.id), CountRef(group.id))
+    root = chain.root
+    if root is None:
+        text = sentence("{} happens {} times; its cause cannot be told from what was read.", group.title, group.count)
+        return Claim(text, refs)
+    where: Sentence = sentence(" at {}", root.component) if root.component else ()
+    if root.symptom or card.layer is Layer.UNKNOWN:
+        text = sentence(
+            "{}{}, {} times; the entries show a consequence and not its cause.", root.title, where, group.count
+        )
+        return Claim(text, refs)
+    text = sentence("{}{}: {} times since {}. Layer {}.", root.title, where, group.count, group.first_seen, card.layer)
+    return Claim(text, refs, Basis.INFERRED)
+
+
+def _deciding_check(evidence: Evidence, chain: Chain, signature: Signature | None) -> DecidingCheck | None:
+    """The first check of the root's signature that can be filled, else a look at the log around the failure."""
+    groups = groups_by_id(evidence)
+    root = chain.root
+    if root is not None and signature is not None:
+        labels = groups[root.group].latest.resource_labels
+        for check in signature.checks:
+            if (command := fill_check(check, labels, root.component)) is not None:
+                causes = signature.causes
+                question = (
+                    sentence("whether it is {}", signature.said(causes[0])) if causes else sentence("what is behind it")
+                )
+                return DecidingCheck(question, command)
+    group = groups[root.group] if root else next(iter(evidence.observations.groups), None)
+    if group is None:
+        return None
+    command = _read_around(group.latest)
+    return DecidingCheck(sentence("what the same resource wrote just before"), command) if command else None
+
+
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+
+
+def _read_around(sample: Sample) -> Redacted | None:
+    """A read of everything that the failing resource logged in the five minutes before; None without a project."""
+    if sample.project is None or not _LABEL_VALUE.fullmatch(sample.project):
+        return None
+    for key in (
+        "revision_name",
+        "service_name",
+        "job_name",
+        "function_name",
+        "pod_name",
+        "instance_id",
+        "cluster_name",
+    ):
+        value = sample.resource_labels.get(key)
+        if value and _LABEL_VALUE.fullmatch(value):
+            until = sample.timestamp.strftime("%Y-%m-%dT%H:%M:%SZ")
+            query = f'resource.labels.{key}="{value}" timestamp<="{until}"'
+            return cut(f"gcloud logging read '{query}' --project={sample.project} --freshness=30d --limit=50")
+    return None
+
+
+def _actions(evidence: Evidence, chain: Chain, signature: Signature | None) -> tuple[RequiredAction, ...]:
+    """The checks of the root's signature with the resource's real name, and the probes that could not be read."""
+    out: list[RequiredAction] = []
+    root = chain.root
+    if root is not None and signature is not None:
+        labels = groups_by_id(evidence)[root.group].latest.resource_labels
+        for number, check in enumerate(signature.checks):
+            if (command := fill_check(check, labels, root.component)) is not None:
+                cause = signature.causes[min(number, len(signature.causes) - 1)] if signature.causes else None
+                text = sentence("Check for: {}", signature.said(cause)) if cause else sentence("Check the resource")
+                out.append(RequiredAction(text, command, _already(evidence, command)))
+    known = {action.command for action in out}
+    for result in evidence.probes:
+        unread = result.state in (ProbeState.NO_ACCESS, ProbeState.FAILED, ProbeState.NOT_ASKED)
+        if unread and result.target.command not in known:
+            claim = Claim(sentence("could not be read by this audit: {}", result.state), (ProbeRef(result.target),))
+            out.append(RequiredAction(sentence("Look at {}", result.target.name), result.target.command, claim))
+    return tuple(out)
+
+
+def _already(evidence: Evidence, command: Redacted) -> Claim | None:
+    for result in evidence.probes:
+        if result.target.command == command:
+            text = sentence("{} was {} at {}", result.target.name, result.state, result.read_at)
+            return Claim(text, (ProbeRef(result.target),))
+    return None
+
+
+# --- probes -----------------------------------------------------------------------------------------------------------
+
+_PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
+_ZONE_OR_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}(-[a-z])?")
+_CONNECTION = re.compile(
+    r"(?<![a-z0-9:-])([a-z][a-z0-9-]{4,28}[a-z0-9]):([a-z]+-[a-z]+[0-9]{1,2}):([a-z][a-z0-9-]{0,96}[a-z0-9])(?![a-z0-9:-])"
+)
+_MOST_TARGETS = 12
+"""A bound on what one audit asks, whatever the entries name."""
+
+
+def wanted_probes(evidence: Evidence) -> tuple[ProbeTarget, ...]:
+    """The resources that the failing entries name, each once, database first; health of the platform last.
+
+    A VPC connector is asked only where an entry or the service's own state names one by its full name: no socket path and no
+    address implies it. Names that are not plain identifiers are passed over.
+    """
+    targets: dict[tuple[ProbeKind, str], ProbeTarget] = {}
+
+    def want(kind: ProbeKind, name: str, command: str) -> None:
+        targets.setdefault((kind, name), ProbeTarget(kind, cut(name), cut(command)))
+
+    projects: list[str] = []
+    samples = [s for g in evidence.observations.groups for s in (g.latest, g.first)]
+    for sample in samples:
+        if sample.project and _PROJECT.fullmatch(sample.project) and sample.project not in projects:
+            projects.append(sample.project)
+    for sample in samples:
+        for project, _, instance in _instances(sample):
+            name = f"projects/{project}/instances/{instance}"
+            want(ProbeKind.CLOUD_SQL, name, f"gcloud sql instances describe {instance} --project={project}")
+            listing = f"gcloud sql operations list --instance={instance} --project={project} --limit=10"
+            want(ProbeKind.CLOUD_SQL_OPERATIONS, name, listing)
+    for sample in samples:
+        _want_resource(sample, want)
+    for project in projects:
+        name = f"projects/{project}/locations/global"
+        want(
+            ProbeKind.SERVICE_HEALTH,
+            name,
+            f"gcloud beta service-health events list --project={project} --location=global",
+        )
+    if projects:
+        status = "https://status.cloud.google.com/incidents.json"
+        want(ProbeKind.PUBLIC_STATUS, status, f"curl -s {status}")
+    return tuple(targets.values())[:_MOST_TARGETS]
+
+
+def _instances(sample: Sample) -> Iterable[tuple[str, str, str]]:
+    """Project, region and name of each Cloud SQL instance that an entry names; the region is empty when it is not told."""
+    for found in _CONNECTION.finditer(sample.message):
+        yield found[1], found[2], found[3]
+    database = sample.resource_labels.get("database_id", "")
+    project, _, instance = database.partition(":")
+    if _PROJECT.fullmatch(project) and _NAME.fullmatch(instance):
+        yield project, "", instance
+
+
+_CONNECTOR = re.compile(
+    r"projects/([a-z][a-z0-9-]{4,28}[a-z0-9])/locations/([a-z]+-[a-z]+[0-9]{1,2})/connectors/([a-z][a-z0-9-]*)"
+)
+
+
+def _want_resource(sample: Sample, want: Callable[[ProbeKind, str, str], None]) -> None:
+    labels, project = sample.resource_labels, sample.project
+    for found in _CONNECTOR.finditer(sample.message):
+        describe = "gcloud compute networks vpc-access connectors describe"
+        want(ProbeKind.VPC_CONNECTOR, found[0], f"{describe} {found[3]} --region={found[2]} --project={found[1]}")
+    if project is None or not _PROJECT.fullmatch(project):
+        return
+    location = labels.get("location", "")
+    service = labels.get("service_name", "")
+    if sample.resource_type == "cloud_run_revision" and _NAME.fullmatch(service) and _REGION.fullmatch(location):
+        command = f"gcloud run services describe {service} --region={location} --project={project}"
+        want(ProbeKind.CLOUD_RUN, f"projects/{project}/locations/{location}/services/{service}", command)
+    cluster = labels.get("cluster_name", "")
+    if _NAME.fullmatch(cluster) and _ZONE_OR_REGION.fullmatch(location):
+        command = f"gcloud container clusters describe {cluster} --location={location} --project={project}"
+        want(ProbeKind.GKE_CLUSTER, f"projects/{project}/locations/{location}/clusters/{cluster}", command)
+    instance, region = labels.get("instance_id", "").rpartition("/")[2], labels.get("region", "")
+    if sample.resource_type == "redis_instance" and _NAME.fullmatch(instance) and _REGION.fullmatch(region):
+        command = f"gcloud redis instances describe {instance} --region={region} --project={project}"
+        want(ProbeKind.REDIS, f"projects/{project}/locations/{region}/instances/{instance}", command)
