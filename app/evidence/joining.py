@@ -1,0 +1,520 @@
+"""Entries that are pieces of one failure, put together: split entries, and stack traces an entry a line.
+
+Owns which entries of one stream of one instance belong together, whether they come oldest or newest first. Leaves reading
+the joined text to `stacktrace.py`. Everything that is not such a piece passes through at once, or after the few lines that
+may still turn out to be the head of a trace. Memory is bounded by time (a run of lines ends at a gap of a second) and size.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import NamedTuple
+
+from app.evidence.model import LogEntry, PayloadField, Severity
+
+_RUN_GAP = timedelta(seconds=1)
+_TIGHT = timedelta(milliseconds=20)
+"""Lines of one write are microseconds apart; a line that only might belong to a trace must be this close to it."""
+_QUIET_LINES = 128
+_TRACE_LINES = 6_000
+_KEEP = 24
+_OPEN_SPLITS = 1_000
+_SWEEP_EVERY = 4_096
+
+
+class Occurrence(NamedTuple):
+    """One thing that happened. `entry.message` is the whole text when `entries` is more than one.
+
+    `origins` are those of all its entries, in order of time; the other fields of `entry` are those of the first.
+    """
+
+    entry: LogEntry
+    entries: int
+    origins: tuple[str, ...]
+
+
+class _Run:
+    """Lines of one stream of one instance, in order of arrival, none more than a second after the one before."""
+
+    __slots__ = ("last", "lines", "marked")
+
+    def __init__(self, entry: LogEntry) -> None:
+        self.lines: list[LogEntry] = []
+        self.last = entry.timestamp
+        self.marked = False
+
+
+class Joiner:
+    """Feed it entries in one direction of time; take occurrences as they become certain, the rest from `flush`."""
+
+    def __init__(self) -> None:
+        self._runs: dict[tuple[str, str], _Run] = {}
+        self._splits: dict[str, list[LogEntry]] = {}
+        self._descending = False
+        self._latest: datetime | None = None
+        self._until_sweep = _SWEEP_EVERY
+
+    def add(self, entry: LogEntry) -> Iterable[Occurrence]:
+        if entry.field is not PayloadField.TEXT or entry.http is not None:
+            return (Occurrence(entry, 1, (entry.origin,)),) if entry.split is None else self._add_split(entry)
+        if entry.split is not None:
+            return self._add_split(entry)
+        text = entry.message
+        if "\n" in text and "\n" in text.rstrip("\n"):
+            return (Occurrence(entry, 1, (entry.origin,)),)
+        key = (entry.log_id, entry.labels.get("instanceId") or _place(entry))
+        run = self._runs.get(key)
+        done: list[Occurrence] = []
+        at = entry.timestamp
+        if run is None:
+            run = self._runs[key] = _Run(entry)
+        else:
+            last = run.last
+            if at != last:
+                self._descending = at < last
+                if (last - at if self._descending else at - last) > _RUN_GAP:
+                    done += self._close(run)
+                    run.lines, run.marked = [], False
+                run.last = at
+        run.lines.append(entry)
+        if not run.marked and _marks_trace(text):
+            run.marked = True
+        if len(run.lines) >= _QUIET_LINES:
+            done += self._relieve(run)
+        self._until_sweep -= 1
+        if self._until_sweep <= 0:
+            done += self._sweep(at)
+        return done
+
+    def flush(self) -> Iterable[Occurrence]:
+        """What is still held, complete or not. Call it at the end of the input."""
+        done = [joined for run in self._runs.values() for joined in self._close(run)]
+        done += [_join_split(parts) for parts in self._splits.values()]
+        self._runs.clear()
+        self._splits.clear()
+        return done
+
+    def _add_split(self, entry: LogEntry) -> Iterable[Occurrence]:
+        split = entry.split
+        assert split is not None
+        parts = self._splits.setdefault(split.uid, [])
+        parts.append(entry)
+        if len({part.split.part for part in parts if part.split is not None}) >= split.total:
+            del self._splits[split.uid]
+            return (_join_split(parts),)
+        if len(self._splits) > _OPEN_SPLITS:
+            return (_join_split(self._splits.pop(next(iter(self._splits)))),)
+        return ()
+
+    def _sweep(self, now: datetime) -> list[Occurrence]:
+        self._until_sweep = _SWEEP_EVERY
+        over = [key for key, run in self._runs.items() if abs(now - run.last) > _RUN_GAP]
+        return [joined for key in over for joined in self._close(self._runs.pop(key))]
+
+    def _ordered(self, run: _Run) -> list[LogEntry]:
+        lines = run.lines
+        if self._descending:
+            lines = lines[::-1]
+        return sorted(lines, key=_time_of)
+
+    def _close(self, run: _Run) -> list[Occurrence]:
+        if not run.marked:
+            return [Occurrence(entry, 1, (entry.origin,)) for entry in run.lines]
+        lines = self._ordered(run)
+        return [_joined([lines[at] for at in part]) for part in segment(lines)]
+
+    def _relieve(self, run: _Run) -> list[Occurrence]:
+        """Let go of what no later line can change: all but the parts that reach into the newest lines of the run."""
+        if not run.marked:
+            done = run.lines[:-_KEEP]
+            run.lines = run.lines[-_KEEP:]
+            return [Occurrence(entry, 1, (entry.origin,)) for entry in done]
+        if len(run.lines) % 1_024 and len(run.lines) < _TRACE_LINES:
+            return []
+        lines = self._ordered(run)
+        parts = segment(lines)
+        if len(run.lines) >= _TRACE_LINES:
+            kept: list[list[int]] = []
+        elif self._descending:
+            kept = [part for part in parts if part[0] < _KEEP]
+        else:
+            kept = [part for part in parts if part[-1] >= len(lines) - _KEEP]
+        staying = {at for part in kept for at in part}
+        held = [lines[at] for at in sorted(staying)]
+        run.lines = held[::-1] if self._descending else held
+        run.marked = any(_marks_trace(entry.message) for entry in held)
+        return [_joined([lines[at] for at in part]) for part in parts if part[0] not in staying]
+
+
+def _place(entry: LogEntry) -> str:
+    labels = entry.resource_labels
+    return "|".join(
+        (entry.instance or "", entry.service or "", labels.get("container_name", ""), labels.get("revision_name", ""))
+    )
+
+
+def _time_of(entry: LogEntry) -> datetime:
+    return entry.timestamp
+
+
+def _joined(parts: Sequence[LogEntry]) -> Occurrence:
+    first = parts[0]
+    if len(parts) == 1:
+        return Occurrence(first, 1, (first.origin,))
+    text = "\n".join(part.message.rstrip("\n") for part in parts)
+    severity = max(part.severity for part in parts)
+    whole = first._replace(message=text, severity=severity, trace_text=None)
+    return Occurrence(whole, len(parts), tuple(part.origin for part in parts))
+
+
+def _join_split(parts: Sequence[LogEntry]) -> Occurrence:
+    ordered = sorted(parts, key=lambda part: (part.split.part if part.split else 0, part.insert_id))
+    first = ordered[0]
+    traces = [part.trace_text for part in ordered if part.trace_text is not None]
+    whole = first._replace(
+        message="".join(part.message for part in ordered),
+        trace_text="".join(traces) if traces else None,
+        severity=max(part.severity for part in ordered),
+    )
+    return Occurrence(whole, len(ordered), tuple(part.origin for part in ordered))
+
+
+# --- which lines belong together ----------------------------------------------------------------------------------------
+
+
+def _marks_trace(text: str) -> bool:
+    """Whether a line can only stand inside a trace. Cheap: ordinary lines are told by their first character."""
+    first = text[:1]
+    if first in " \t":
+        line = text.lstrip()
+        return line.startswith(("at ", 'File "', "from ", "| File", "+ Exception Group", "| Traceback", "|   File"))
+    if first in "Tg#S":
+        return text.startswith(("Traceback (most", "goroutine ", "#0 ", "Stack trace:"))
+    return ":in " in text and _RUBY_PLACE.search(text) is not None
+
+
+class _Family(Enum):
+    """Languages whose traces are put together by the same rules."""
+
+    PYTHON = auto()
+    AT = auto()
+    GO = auto()
+    RUBY = auto()
+    PHP = auto()
+
+
+class _Step(Enum):
+    TAKE = auto()
+    PASS = auto()
+    """The line is not part of the trace; the trace goes on."""
+    NEW = auto()
+    """The line begins the next trace."""
+
+
+_AT_FRAME = re.compile(
+    r"\s*at (?:async )?(?:\(wrapper [^)]*\) )?"
+    r"(?:[^\s(]+(?: \[as \S+\])? ?\(.*|new \S+ \(.*|.*:\d+:\d+\)?,?(?: \{)?|<anonymous>.*)$"
+)
+_AT_MORE = re.compile(
+    r"\s*(?:Caused by: |Suppressed: |caused by: |\.\.\. \d+ (?:more|common)|--- End of |---> |\[CIRCULAR"
+    r"|\[cause\]: |\[errors\]: |\(Inner Exception #|<---|--- )"
+)
+_AT_TAIL = re.compile(r"[\]})]+,?$|Node\.js v\d|\[ERROR\] FATAL UNHANDLED|\(Use `node |\(node:\d+\)")
+_NAMED = re.compile(
+    r"(?:^|[\s\[(:])(?:[A-Za-z_$][\w$]*[.+/\\])*[\w$`]*(?:Exception|Error|Throwable|Failure|Fault|Rejection)"
+    r"(?: \([^)]*\))?(?: \[[\w-]+\])?(?::|\]?(?: \{)?$)"
+    r"|^\s*(?:[A-Za-z_$][\w$]*[.+])+[A-Z][\w$]*(?::|$)"
+    r"|^\s*[A-Z][a-z][A-Za-z]*(?:: |$)"
+)
+_LOUD = re.compile(
+    r"\b(?:ERROR|CRITICAL|FATAL|SEVERE|WARN(?:ING)?|EMERGENCY|ALERT|Unhandled|Uncaught|Exception|Error|failed|FAILED|Failed"
+    r"|panic|Traceback|crashed|aborted|level=error)\b"
+)
+_PREAMBLE = re.compile(
+    r"\s*$|\s*[\^~]+\s*$|(?:file://)?\S+\.[cm]?[jt]sx?:\d+$|node:internal\S*:\d+$|\s+\S|\[|Unhandled Exception:"
+    r"|(?:fail|crit|warn): \S|[A-Z][a-z]{2} \d{1,2}, \d{4} \d|(?:SEVERE|WARNING|ERROR|FATAL|Thrown at:)\b"
+)
+_LOG_HEAD = re.compile(r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d|(?:fail|crit|warn): \S|Unhandled Exception:")
+_CARET = re.compile(r"\s*[\^~]+\s*$")
+_LOG_LINE = re.compile(
+    r"\d{4}[-/]\d\d[-/]\d\d|\d{1,3}(?:\.\d{1,3}){3} |\[?(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL)\b"
+    r"|(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /|\{\"|[EWIDF], \[|\d\d:\d\d:\d\d"
+)
+_PY_BOXED = re.compile(r"\s*(?:\||\+-|\+ Exception Group)")
+_PY_RAISED = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
+_GO_CALL = re.compile(r"[\w./\-*()\[\]%~@·…{}]+\(.*\)$|created by \S")
+_GO_FILE = re.compile(r"\s+\S+\.(?:go|s|c):\d+")
+_GO_HEAD = re.compile(r"(?:^|[\s:])(?:panic|fatal error): |panic serving ")
+_RUBY_PLACE = re.compile(r"\S:\d+:in [`'].*'")
+_PHP_HEAD = re.compile(r"(?:PHP )?(?:Fatal|Parse|Recoverable fatal) error: |[ (](?:in|at) \S+(?::\d+|\(\d+\))")
+
+
+class _Trace:
+    """A trace while its lines are collected. `raised`: its last exception was named, so it may be complete."""
+
+    __slots__ = ("braces", "expects_head", "family", "last", "linked", "members", "passed", "raised", "severity")
+
+    def __init__(self, family: _Family, members: list[int], entry: LogEntry) -> None:
+        self.family = family
+        self.members = members
+        self.last = entry.timestamp
+        self.severity = entry.severity
+        self.raised = False
+        self.linked = False
+        self.expects_head = False
+        self.braces = False
+        self.passed: list[int] = []
+
+
+def segment(lines: Sequence[LogEntry]) -> list[list[int]]:
+    """Cut lines of one stream, in order of time, into occurrences: positions of their lines, each line in exactly one."""
+    parts: list[list[int]] = []
+    taken = [False] * len(lines)
+    trace: _Trace | None = None
+    for at, entry in enumerate(lines):
+        text = entry.message.rstrip("\n")
+        if trace is not None and entry.timestamp - trace.last > _RUN_GAP:
+            trace = None
+        if trace is not None:
+            tight = entry.timestamp - trace.last <= _TIGHT
+            step = _step(trace, lines, at, text, near=tight and not _quieter(entry, trace.severity))
+            if step is _Step.TAKE:
+                trace.members.append(at)
+                trace.last = entry.timestamp
+                trace.passed.clear()
+                taken[at] = True
+                continue
+            if step is _Step.PASS:
+                trace.passed.append(at)
+                continue
+            trace = None
+        family = _opens(text)
+        if family is None:
+            continue
+        head = _lookback(family, lines, at, taken)
+        for index in (*head, at):
+            taken[index] = True
+        trace = _Trace(family, [*head, at], entry)
+        if family is _Family.AT:
+            trace.braces = any(lines[index].message.rstrip().endswith(("{", "[")) for index in trace.members)
+        parts.append(trace.members)
+    parts += [[at] for at, is_taken in enumerate(taken) if not is_taken]
+    parts.sort()
+    return parts
+
+
+def _quieter(entry: LogEntry, severity: Severity) -> bool:
+    """Whether a line was written at an explicit lower level than the trace around it."""
+    return Severity.DEFAULT < entry.severity < Severity.WARNING and not Severity.DEFAULT < severity < Severity.WARNING
+
+
+def _opens(text: str) -> _Family | None:
+    line = text.lstrip()
+    if line.startswith("at ") and text[:1] in " \t" and _AT_FRAME.match(text):
+        return _Family.AT
+    if "Traceback (most recent call last)" in line or line.startswith(('File "', '| File "', '|   File "')):
+        return _Family.PYTHON
+    if text.startswith("goroutine ") and "[" in text:
+        return _Family.GO
+    if text.startswith(("#0 ", "Stack trace:")):
+        return _Family.PHP
+    if ":in " in text and _RUBY_PLACE.search(text):
+        return _Family.RUBY
+    return None
+
+
+def _above(lines: Sequence[LogEntry], at: int, taken: Sequence[bool], most: int) -> list[int]:
+    """Free lines right before `at`, nearest first, as long as they are close in time and not written at a lower level."""
+    found: list[int] = []
+    last = lines[at].timestamp
+    severity = lines[at].severity
+    for index in range(at - 1, max(-1, at - 1 - most), -1):
+        entry = lines[index]
+        if last - entry.timestamp > _TIGHT or (taken[index] and not _quieter(entry, severity)):
+            break
+        if taken[index] or _quieter(entry, severity):
+            continue
+        last = entry.timestamp
+        found.append(index)
+    return found
+
+
+def _lookback(family: _Family, lines: Sequence[LogEntry], at: int, taken: Sequence[bool]) -> list[int]:
+    """The lines before the first sure line of a trace that belong to it, oldest first."""
+    near = _above(lines, at, taken, 60)
+    texts = [lines[index].message.rstrip("\n") for index in near]
+    match family:
+        case _Family.PYTHON:
+            head = next((index for index, text in zip(near[:4], texts, strict=False) if _LOUD.search(text)), None)
+            return [] if head is None else [head]
+        case _Family.AT:
+            return _lookback_at(near, texts)
+        case _Family.GO:
+            return _up_to(near, texts, _GO_HEAD)
+        case _Family.RUBY:
+            if _RUBY_PLACE.search(lines[at].message) and not lines[at].message.lstrip().startswith("from "):
+                if lines[at].message.rstrip().endswith("'"):
+                    return _up_to(near, texts, re.compile(r"\([A-Z][\w:]*\)$"), only_found=True)
+                return []
+            return _up_to(near, texts, _RUBY_PLACE)
+        case _Family.PHP:
+            return _up_to(near, texts, _PHP_HEAD)
+
+
+def _up_to(near: Sequence[int], texts: Sequence[str], head: re.Pattern[str], *, only_found: bool = False) -> list[int]:
+    """Everything up to the nearest line that `head` finds; else the nearest line that is not blank."""
+    for position, text in enumerate(texts):
+        if head.search(text):
+            return sorted(near[: position + 1])
+    if only_found:
+        return []
+    for position, text in enumerate(texts):
+        if text.strip():
+            return sorted(near[: position + 1])
+    return []
+
+
+def _lookback_at(near: Sequence[int], texts: Sequence[str]) -> list[int]:
+    head = next((position for position, text in enumerate(texts[:40]) if _NAMED.search(text)), None)
+    if head is None:
+        return sorted(near[:1])
+    end = head + 1
+    below_caret = False
+    while end < len(texts):
+        text = texts[end]
+        loud = _LOUD.search(text) is not None
+        if not (below_caret or loud or _PREAMBLE.match(text)):
+            break
+        end += 1
+        if loud and not below_caret and not (end < len(texts) and _LOG_HEAD.match(texts[end])):
+            break
+        below_caret = _CARET.match(text) is not None  # then this line's upper neighbour is the source line
+    while end > head + 1 and not texts[end - 1].strip():
+        end -= 1
+    return sorted(near[:end])
+
+
+def _step(trace: _Trace, lines: Sequence[LogEntry], at: int, text: str, *, near: bool) -> _Step:
+    """What line `at` is to the open `trace`. `near`: close enough in time and level to belong to it without a sure sign."""
+    match trace.family:
+        case _Family.PYTHON:
+            return _step_python(trace, lines, at, text, near=near)
+        case _Family.AT:
+            return _step_at(trace, lines, text, near=near)
+        case _Family.GO:
+            return _step_go(text, near=near)
+        case _Family.RUBY:
+            return _step_ruby(trace, text, near=near)
+        case _Family.PHP:
+            return _step_php(trace, lines, text, near=near)
+
+
+def _step_python(trace: _Trace, lines: Sequence[LogEntry], at: int, text: str, *, near: bool) -> _Step:
+    if _PY_BOXED.match(text):
+        if "Exception Group Traceback" in text and trace.raised and not trace.linked and "|" not in text:
+            return _Step.NEW
+        trace.raised, trace.linked = True, False
+        return _Step.TAKE
+    if "Traceback (most recent call last)" in text:
+        if trace.linked:
+            trace.raised = trace.linked = False
+            return _Step.TAKE
+        return _Step.NEW
+    if text.startswith(("During handling of the above", "The above exception was the direct")):
+        trace.linked = True
+        return _Step.TAKE
+    if not text.strip():
+        return _Step.TAKE if near else _Step.PASS
+    if not trace.raised:
+        if text[0] in " \t>":
+            return _Step.TAKE
+        if _PY_RAISED.match(text):
+            trace.raised = True
+            return _Step.TAKE
+        return _Step.PASS
+    if near and not _LOG_LINE.match(text) and _opens(text) is None and not _heads_next(lines, at):
+        return _Step.TAKE
+    return _Step.PASS
+
+
+def _heads_next(lines: Sequence[LogEntry], at: int) -> bool:
+    """Whether the line is the log line above the next traceback."""
+    return at + 1 < len(lines) and "Traceback (most recent call last)" in lines[at + 1].message
+
+
+def _step_at(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool) -> _Step:
+    if text[:1] in " \t" and text.lstrip().startswith("at ") and _AT_FRAME.match(text):
+        if trace.passed and any(_NAMED.search(lines[index].message) for index in trace.passed[-40:]):
+            return _Step.NEW
+        trace.expects_head = False
+        trace.braces = trace.braces or text.endswith("{")
+        return _Step.TAKE
+    if _AT_MORE.match(text):
+        trace.expects_head = True
+        trace.braces = trace.braces or text.endswith(("{", "["))
+        return _Step.TAKE
+    if _AT_TAIL.match(text.lstrip()):
+        return _Step.TAKE
+    if not near:
+        return _Step.PASS
+    if not text.strip():
+        return _Step.TAKE
+    if trace.braces and text[0] in " \t":
+        return _Step.TAKE
+    if trace.expects_head and not _LOG_LINE.match(text) and not _NAMED.search(text):
+        return _Step.TAKE
+    return _Step.PASS
+
+
+def _step_go(text: str, *, near: bool) -> _Step:
+    if _GO_FILE.match(text) or text.startswith(("goroutine ", "exit status", "...", "created by ")):
+        return _Step.TAKE
+    if _GO_HEAD.search(text):
+        return _Step.NEW
+    if not text.strip():
+        return _Step.TAKE if near else _Step.PASS
+    if _GO_CALL.match(text) and near:
+        return _Step.TAKE
+    return _Step.PASS
+
+
+def _step_ruby(trace: _Trace, text: str, *, near: bool) -> _Step:
+    line = text.lstrip()
+    if text[:1] in " \t" and line.startswith(("from ", "... ")):
+        trace.raised = True
+        return _Step.TAKE
+    if ":in " in text and (place := _RUBY_PLACE.search(text)):
+        if near and (place.start() == 0 or " " not in text[: place.start()].strip()):
+            return _Step.TAKE  # a frame without "from", or the cause
+        return _Step.NEW
+    if not near:
+        return _Step.PASS
+    if not text.strip() or (not trace.raised and not _LOG_LINE.match(text)):
+        return _Step.TAKE
+    return _Step.PASS
+
+
+def _step_php(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool) -> _Step:
+    if text.startswith(("#0 ", "Stack trace:")):
+        before = lines[trace.members[-1]].message
+        if text.startswith("#0 ") and before.startswith("Stack trace:"):
+            return _Step.TAKE
+        if trace.linked:
+            trace.linked = text.startswith("#0 ")
+            return _Step.TAKE
+        return _Step.NEW
+    if text.startswith("#"):
+        trace.linked = False
+        return _Step.TAKE
+    if text.startswith("Next "):
+        trace.linked = True
+        return _Step.TAKE
+    if text.startswith("  thrown in "):
+        trace.raised = True
+        return _Step.TAKE
+    if not near or trace.raised:
+        return _Step.PASS
+    if not text.strip() or (trace.linked and not _LOG_LINE.match(text)):
+        return _Step.TAKE
+    return _Step.PASS

@@ -1,0 +1,903 @@
+"""Text to stack traces, for Python, Java, Node.js, Go, Ruby, PHP and .NET, and the identity of a fault.
+
+Owns what a trace looks like in each language, which frames are the program's own, and what of a trace stays the same each
+time one fault happens. Leaves to `joining.py` putting a trace together from several entries, and to `grouping.py` what
+becomes of a fault without a trace. `RawTrace` still holds secrets; `to_stack_trace` makes the kept form.
+
+Nothing here raises on any text: what cannot be read as a trace is None.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from app.evidence.faultwords import fault_words
+from app.evidence.model import ExceptionInfo, Frame, Language, StackTrace
+from app.redact import Redacted
+
+_MAX_TEXT = 400_000
+_MAX_MESSAGE = 2_000
+_MAX_FRAMES = 400
+_LONG_LINE = re.compile(r"^(.{2000}).+$", re.MULTILINE)
+"""Nothing that is looked for stands further right, and text from outside must not choose what reading it costs."""
+
+
+class RawFrame(NamedTuple):
+    """As `model.Frame`, not redacted. `function` is "" when the trace names none."""
+
+    function: str
+    file: str | None
+    line: int | None
+    module: str | None
+    in_app: bool
+
+
+class RawException(NamedTuple):
+    """As `model.ExceptionInfo`, not redacted: frames start at the raise point."""
+
+    type: str
+    message: str
+    frames: tuple[RawFrame, ...]
+
+
+class RawTrace(NamedTuple):
+    """As `model.StackTrace`, not redacted: the chain goes from the outermost exception to the innermost cause."""
+
+    language: Language
+    chain: tuple[RawException, ...]
+
+    @property
+    def innermost(self) -> RawException:
+        return self.chain[-1]
+
+    @property
+    def top_own_frame(self) -> tuple[RawException, RawFrame] | None:
+        for raised in reversed(self.chain):
+            for frame in raised.frames:
+                if frame.in_app:
+                    return raised, frame
+        return None
+
+
+def may_hold_trace(text: str) -> bool:
+    """Whether `parse_trace` is worth calling; true for every text that it reads, and for few others."""
+    if "\n" in text:
+        return (
+            'File "' in text
+            or ("at " in text and _AT_START.search(text) is not None)
+            or ".go:" in text
+            or ":in `" in text
+            or ":in '" in text
+            or "\n#0 " in text
+            or " on line " in text
+        )
+    return (" on line " in text and "rror: " in text) or (".rb:" in text and ":in " in text)
+
+
+def parse_trace(text: str) -> RawTrace | None:
+    """Read the stack trace that `text` is, or ends in after a log prefix. None: it holds no trace."""
+    if not may_hold_trace(text):
+        return None
+    if len(text) > _MAX_TEXT:
+        text = text[:_MAX_TEXT]
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    if _LONG_LINE.search(text):
+        text = _LONG_LINE.sub(r"\1", text)
+    for read in _readers(text):
+        trace = read(text)
+        if trace is not None:
+            return trace
+    return None
+
+
+def _readers(text: str) -> list[Callable[[str], RawTrace | None]]:
+    readers: list[Callable[[str], RawTrace | None]] = []
+    if 'File "' in text or "Traceback (most" in text:
+        readers.append(_read_python)
+    if ".go:" in text:
+        readers.append(_read_go)
+    if ":in `" in text or ":in '" in text:
+        readers.append(_read_ruby)
+    if "\n#0 " in text or " on line " in text:
+        readers.append(_read_php)
+    if "at " in text and (at := _AT_START.search(text)) is not None:
+        readers.append(_at_reader(text, at.start()))
+    return readers
+
+
+def to_stack_trace(raw: RawTrace, cut: Callable[[str], Redacted]) -> StackTrace:
+    """The kept form of `raw`, every text of it cut by `cut`."""
+    return StackTrace(
+        raw.language,
+        tuple(
+            ExceptionInfo(
+                cut(raised.type),
+                cut(raised.message),
+                tuple(
+                    Frame(
+                        cut(frame.function),
+                        None if frame.file is None else cut(frame.file),
+                        frame.line,
+                        None if frame.module is None else cut(frame.module),
+                        frame.in_app,
+                    )
+                    for frame in raised.frames
+                ),
+            )
+            for raised in raw.chain
+        ),
+    )
+
+
+# --- identity ---------------------------------------------------------------------------------------------------------
+
+_OVERFLOW = frozenset({"RecursionError", "StackOverflowError", "SystemStackError", "StackOverflowException"})
+_NODE_TYPES = frozenset(
+    {"TypeError", "RangeError", "ReferenceError", "SyntaxError", "URIError", "EvalError", "AggregateError"}
+)
+_DATA_DEPENDENT = re.compile(r"Decod|Encod|Pars|Syntax|Format|J[Ss][Oo][Nn]|X[Mm][Ll]|Unicode")
+_GUARDS = re.compile(r"(?:^|\.)(?:require\w*|check[A-Z]\w*|notNull|isTrue|state|assert\w*|fail|raise\w*|[Tt]hrow\w*)$")
+
+
+def trace_identity(raw: RawTrace) -> str:
+    """What every occurrence of one fault has in common and no other fault has; readable, and not redacted by itself.
+
+    It rests on the language, the types of the chain, the program's own function nearest to the raise point, and the words
+    that the message of the innermost exception always has. Line numbers, addresses, generated numbers, path prefixes,
+    depth of recursion, number of attempts and every value are left out. Without an own frame the raising function of the
+    library stands in for it.
+    """
+    innermost = raw.chain[-1]
+    overflow = _short_type(innermost.type) in _OVERFLOW or "stack size exceeded" in innermost.message
+    types = list(dict.fromkeys(_type_key(raw.language, raised.type) for raised in reversed(raw.chain)))
+    own = raw.top_own_frame
+    if own is None:
+        place = _function_key(raw.language, innermost.frames[0].function) if innermost.frames else ""
+        words = fault_words(innermost.message)
+    else:
+        raised, frame = own
+        if overflow:
+            place = _cycle(raw.language, raised.frames)
+            words = ""
+        else:
+            place = _place(raw.language, raised.frames)
+            words = _message_key(raised, innermost, frame)
+    return "|".join((raw.language.value, "<".join(types), place, words))
+
+
+def _message_key(raised: RawException, innermost: RawException, frame: RawFrame) -> str:
+    """Words that tell two faults of one function apart.
+
+    Where the program itself raises, its author wrote the message. Where a library raises, the message follows the data it
+    was given (a parser names what it stumbled over), so only error codes are kept.
+    """
+    if _DATA_DEPENDENT.search(_short_type(innermost.type)):
+        return ""
+    by_program = raised is innermost and (innermost.frames[0] is frame or _GUARDS.search(innermost.frames[0].function))
+    return fault_words(innermost.message, codes_only=not by_program)
+
+
+def _cycle(language: Language, frames: Sequence[RawFrame]) -> str:
+    """The functions of endless recursion; where in the cycle, or in which helper, the stack ran out is chance."""
+    counts: dict[str, int] = {}
+    for frame in frames:
+        if frame.in_app:
+            place = f"{_file_key(language, frame.file)}:{_function_key(language, frame.function)}"
+            counts[place] = counts.get(place, 0) + 1
+    often = max(counts.values())
+    return min(place for place, count in counts.items() if 2 * count >= often)
+
+
+def _place(language: Language, frames: Sequence[RawFrame]) -> str:
+    """The own function nearest to the raise point; with its caller where it has no name of its own."""
+    parts: list[str] = []
+    for frame in frames:
+        if not frame.in_app:
+            continue
+        name = _function_key(language, frame.function)
+        if name in {"<listcomp>", "<dictcomp>", "<setcomp>"}:
+            continue  # a frame until Python 3.11, inlined since
+        parts.append(f"{_file_key(language, frame.file)}:{name}")
+        if name not in {"", "<anonymous>", "<lambda>", "<genexpr>", "{closure}", "func"}:
+            break
+    return "<".join(dict.fromkeys(parts))
+
+
+def _short_type(name: str) -> str:
+    return re.split(r"[.\\$:+/]", name)[-1]
+
+
+def _type_key(language: Language, name: str) -> str:
+    """Loggers print a type with or without its package. Node prints the class of an error in some shapes only."""
+    short = _short_type(name)
+    if language is Language.NODE and short not in _NODE_TYPES:
+        return "Error"
+    return short
+
+
+_ROOTS = frozenset(
+    """
+    app apps application workspace src srv code www html project repo build dist deploy release current task home root usr
+    opt var tmp work data bundle service server function layers
+    """.split()  # noqa: SIM905 - reads better than a column of literals
+)
+
+
+def _file_key(language: Language, file: str | None) -> str:
+    """File name with its folder, unless the folder is one of those that programs are deployed into.
+
+    None for Java and .NET, whose functions carry their class, and whose files are there only with symbols.
+    """
+    if file is None or language in (Language.JAVA, Language.DOTNET):
+        return ""
+    parts = re.split(r"[/\\]", file)[-2:]
+    return "/".join(parts if len(parts) == 2 and parts[0] and parts[0] not in _ROOTS else parts[-1:])
+
+
+_NODE_AS = re.compile(r" \[as .*\]$")
+_JAVA_LAMBDA = re.compile(r"lambda\$(\w*?)(?:\$\d+)?$")
+_NUMBERED = re.compile(r"\$+\d+\b|\$\$Lambda.*$|\$\$[A-Z]\w*?CGLIB\$\$\w+|@[0-9a-f]+\b")
+_GO_FUNC = re.compile(r"\.(?:func)?\d+(?:\.(?:func)?\d+)*(?:\.gowrap\d+)*$")
+_RUBY_IN = re.compile(r"^(?:(?:block|rescue|ensure)(?: \(\d+ levels\))? in )+")
+_PHP_CLOSURE = re.compile(r"\{closure[^}]*\}")
+_DOTNET_GENERATED = re.compile(r"<(\w+)>(?:[a-z]+__\w*(?:\|[\d_]+)?|c__\w+)")
+
+
+def _function_key(language: Language, name: str) -> str:
+    """`name` without what a compiler, a revision or an interpreter changes in it."""
+    match language:
+        case Language.PYTHON:
+            return name
+        case Language.JAVA:
+            name = _NUMBERED.sub("", _JAVA_LAMBDA.sub(r"lambda$\1", name))
+            return name.replace("lambda$", "")
+        case Language.NODE:
+            name = _NODE_AS.sub("", name).removeprefix("async ").removeprefix("new ")
+            name = name.rsplit(".", 1)[-1]
+            return name or "<anonymous>"
+        case Language.GO:
+            return _GO_FUNC.sub(".func", re.sub(r"\[[^\]]*\]", "", name))
+        case Language.RUBY:
+            return re.split(r"[#.]", _RUBY_IN.sub("", name))[-1]
+        case Language.PHP:
+            name = _PHP_CLOSURE.sub("{closure}", name)
+            return "{closure}" if name.endswith("{closure}") else name
+        case Language.DOTNET:
+            return _dotnet_name(name)
+
+
+def _dotnet_name(name: str) -> str:
+    """`Shop.Orders+<>c__DisplayClass3_0.<Load>b__1` and `Shop.Orders/<Load>d__4.MoveNext` are both `Shop.Orders.Load`."""
+    name = re.sub(r"`\d+|\[[^\]]*\]", "", name.replace("+", ".").replace("/", "."))
+    if "<" in name:
+        generated = _DOTNET_GENERATED.findall(name)
+        owner = name.split("<", 1)[0].rstrip(".")
+        if generated:
+            return f"{owner}.{generated[-1]}"
+    return name
+
+
+# --- frames: whose code -----------------------------------------------------------------------------------------------
+
+_PYTHON_LIBRARY = re.compile(r"/(?:site|dist)-packages/|/lib(?:64)?/python\d|^<(?!module)|[\\/]Lib[\\/]|/lib/pypy")
+_JAVA_LIBRARY = (
+    "java. javax. jakarta. jdk. sun. com.sun. kotlin. kotlinx. scala. groovy. clojure. akka. reactor. rx. io.reactivex. "
+    "org.springframework. org.apache. org.hibernate. org.eclipse. org.jboss. org.junit. org.slf4j. org.postgresql. "
+    "org.glassfish. org.codehaus. org.quartz. org.mongodb. org.redisson. org.aspectj. org.flywaydb. org.jooq. org.xnio. "
+    "io.netty. io.grpc. io.vertx. io.quarkus. io.micronaut. io.undertow. io.lettuce. io.opentelemetry. io.micrometer. "
+    "com.google. com.fasterxml. com.zaxxer. com.mysql. com.mongodb. com.squareup. com.amazonaws. com.microsoft. "
+    "com.netflix. com.github.benmanes. ch.qos. okhttp3. okio. retrofit2. redis.clients. net.bytebuddy. net.sf. "
+    "feign. liquibase. software.amazon. oracle. freemarker. brave."
+)
+_JAVA_LIBRARY_START = tuple(_JAVA_LIBRARY.split())
+_GO_STANDARD = frozenset(
+    """
+    archive bufio bytes cmp compress container context crypto database debug embed encoding errors expvar flag fmt go hash
+    html image index internal io iter log maps math mime net os path plugin reflect regexp runtime slices sort strconv
+    strings sync syscall testing text time unicode unique unsafe vendor panic
+    """.split()  # noqa: SIM905 - as above
+)
+_GO_LIBRARY = re.compile(r"/pkg/mod/|/vendor/|/(?:go|golang)/src/(?:runtime|net|internal)/|/go-?1[.\d]*/src/")
+_RUBY_LIBRARY = re.compile(r"/lib/ruby/|/gems/|^<internal:|/bundler/|/vendor/bundle/|/rubygems|^\(eval")
+_PHP_LIBRARY = re.compile(r"/vendor/|^/usr/share/php|^phar:")
+_NODE_LIBRARY = re.compile(
+    r"^node:|^internal/|/node_modules/|^<anonymous>|^native|^index \d|^wasm:|^evalmachine|^events\.js"
+)
+_DOTNET_LIBRARY = (
+    "System.",
+    "Microsoft.",
+    "Mono.",
+    "Interop.",
+    "Interop+",
+    "Internal.",
+    "Npgsql.",
+    "MySql.",
+    "MySqlConnector.",
+    "Newtonsoft.",
+    "Grpc.",
+    "Google.",
+    "Serilog.",
+    "NLog.",
+    "StackExchange.",
+    "MediatR.",
+    "AutoMapper.",
+    "Dapper.",
+    "Polly.",
+    "RestSharp.",
+    "MongoDB.",
+    "Amazon.",
+    "Azure.",
+    "FluentValidation.",
+    "Hangfire.",
+    "MassTransit.",
+    "RabbitMQ.",
+    "Castle.",
+    "Autofac.",
+    "lambda_method",
+    "(wrapper",
+)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and len(text) < 10 and text.isdecimal() and text != "0" else None
+
+
+def _message(lines: Sequence[str]) -> str:
+    return "\n".join(lines)[:_MAX_MESSAGE].rstrip()
+
+
+# --- Python -----------------------------------------------------------------------------------------------------------
+
+_PY_BOX = re.compile(r"^( *)([|+])(?: |-|$)(.*)$")
+_PY_FRAME = re.compile(r'^ *>? ?File "([^"]*)", line (\d+)(?:, in (.*))?$')
+_PY_RAISED = re.compile(r"^([A-Za-z_][\w.]*)(?:: ?(.*))?$")
+_PY_LINKS = ("During handling of the above exception", "The above exception was the direct cause")
+
+
+class _Block:
+    """One exception of a Python traceback while it is read. `depth` is the column of its group's box, 0 without."""
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.frames: list[RawFrame] = []
+        self.type = ""
+        self.message: list[str] = []
+
+    def raised(self) -> RawException:
+        frames = self.frames[-_MAX_FRAMES:]
+        frames.reverse()
+        return RawException(self.type, _message(self.message), tuple(frames))
+
+
+def _read_python(text: str) -> RawTrace | None:
+    blocks: list[_Block] = []
+    block: _Block | None = None
+    skip_from: int | None = None
+    depth = 0
+    for line in text.split("\n"):
+        content = line
+        stripped = line.lstrip(" ")
+        if stripped[:1] in ("|", "+") and (box := _PY_BOX.match(line)):
+            depth = len(box[1])
+            content = box[3]
+            if box[2] == "+" and "---" in content:
+                number = content.strip("-+ ")
+                if skip_from is not None and depth >= skip_from:
+                    continue
+                if number == "1":
+                    block = _Block(depth + 2 if content.startswith("+") else depth)
+                    blocks.append(block)
+                    skip_from = None
+                else:
+                    skip_from, block = depth, None
+                continue
+        elif block is not None and block.depth and not line:
+            continue
+        else:
+            depth = 0
+        if skip_from is not None:
+            if depth >= skip_from:
+                continue
+            skip_from = None
+        if "Traceback (most recent call last)" in content:
+            if block is None or block.type or block.frames:
+                block = _Block(depth)
+                blocks.append(block)
+            continue
+        frame = _PY_FRAME.match(content) if 'File "' in content else None
+        if frame is not None:
+            if block is None or (block.type and content.startswith("  File")):
+                block = _Block(depth)
+                blocks.append(block)
+            if block.type:
+                block.message.append(content)
+                continue
+            file = frame[1]
+            block.frames.append(
+                RawFrame(frame[3] or "<module>", file, _number(frame[2]), None, not _PYTHON_LIBRARY.search(file))
+            )
+            continue
+        if block is None:
+            continue
+        if block.type:
+            if content.startswith(_PY_LINKS):
+                block = None
+            elif len(block.message) < 20:
+                block.message.append(content)
+        elif content and content[0] not in " \t│└" and (raised := _PY_RAISED.match(content)):
+            block.type = raised[1]
+            block.message.append(raised[2] or "")
+    named = [b for b in blocks if b.type or b.frames]
+    if not named or not any(b.frames for b in named):
+        return None
+    chain: list[RawException] = []
+    for at in sorted({b.depth for b in named}):
+        chain += [b.raised() for b in reversed([b for b in named if b.depth == at])]
+    return RawTrace(Language.PYTHON, tuple(chain))
+
+
+# --- Java, Node.js and .NET: lines that begin with "at" -----------------------------------------------------------------
+
+_AT_START = re.compile(r"^[ \t]*at \S", re.MULTILINE)
+_NODE_FRAME = re.compile(
+    r"^\s*at (?:(async) )?(?:(.+?) \((?:file://)?(.*?)(?::(\d+):(\d+))?\)|(?:file://)?(\S*?)(?::(\d+):(\d+))?)"
+    r"(,| \{)?\s*$"
+)
+_NODE_LOOK = re.compile(r":\d+:\d+\)?,?(?: \{)?\s*$|\((?:<anonymous>|native|index \d+)\)|at <anonymous>|at async ")
+_JAVA_FRAME = re.compile(r"^\s*at (?:[\w.@-]*/)*([\w.$<>@/-]+)\.([\w$<>-]+)\(([^()]*?)(?::(\d+))?\)")
+_JAVA_LOOK = re.compile(
+    r"\((?:[^()]*\.(?:java|kt|scala|groovy|clj)(?::\d+)?|Native Method|Unknown Source|<generated>)\)"
+)
+
+
+def _at_reader(text: str, start: int) -> Callable[[str], RawTrace | None]:
+    """The language of the first line that is surely a frame."""
+    for line in text[start : start + 20_000].split("\n")[:80]:
+        if not line.lstrip().startswith("at "):
+            continue
+        if _JAVA_LOOK.search(line):
+            return _read_java
+        if _NODE_LOOK.search(line):
+            return _read_node
+        if _DOTNET_FRAME.match(line):
+            return _read_dotnet
+    return _read_dotnet
+
+
+_HEAD = re.compile(
+    r"(?:^|[\s\[(])(?:Uncaught )?((?:[A-Za-z_$][\w$]*[.+/])*[A-Z_$][\w$`]*)(?: \[([\w-]+)\])?(?:: ?(.*)|\]?(?: \{)?$)"
+)
+_HEAD_SURE = re.compile(
+    r"(?:^|[\s\[(])(?:Uncaught )?((?:[A-Za-z_$][\w$]*[.+/])*[\w$`]*(?:Exception|Error|Throwable|Failure|Fault|Rejection))"
+    r"(?: \[([\w-]+)\])?(?:: ?(.*)|\]?(?: \{)?$)"
+)
+
+
+class _Head(NamedTuple):
+    type: str
+    code: str
+    message: str
+
+
+def _head(line: str) -> _Head | None:
+    """`prefix Type [CODE]: message`; a name that says what it is wins over one that merely stands before a colon."""
+    found = _HEAD_SURE.search(line) or _HEAD.search(line)
+    if found is None:
+        return None
+    return _Head(found[1], found[2] or "", found[3] or "")
+
+
+def _head_above(lines: Sequence[str], first: int) -> tuple[_Head, list[str]]:
+    """The exception named above the first frame, and the further lines of its message; blank when there is none."""
+    likely: tuple[_Head, list[str]] | None = None
+    for at in range(first - 1, max(-1, first - 40), -1):
+        found = _HEAD_SURE.search(lines[at])
+        if found is not None:
+            return _Head(found[1], found[2] or "", found[3] or ""), list(lines[at + 1 : first])
+        if likely is None and (head := _head(lines[at])) is not None and not head.type.isupper():
+            likely = head, list(lines[at + 1 : first])
+            if at == first - 1:
+                return likely
+    return likely or (_Head("", "", lines[first - 1].strip() if first else ""), [])
+
+
+def _read_java(text: str) -> RawTrace | None:
+    lines = text.split("\n")
+    chain: list[RawException] = []
+    frames: list[RawFrame] = []
+    head: _Head | None = None
+    more: list[str] = []
+    suppressed: int | None = None
+    for at, line in enumerate(lines):
+        stripped = line.lstrip()
+        if not stripped:
+            continue
+        if suppressed is not None:
+            if len(line) - len(stripped) >= suppressed:
+                continue
+            suppressed = None
+        if stripped.startswith("at ") and (frame := _JAVA_FRAME.match(line)):
+            if head is None:
+                head, more = _head_above(lines, at)
+            owner, function, place = frame[1], frame[2], frame[3]
+            owner = owner.rsplit("/", 1)[-1]
+            if len(frames) < _MAX_FRAMES:
+                file = place if place and " " not in place and not place.startswith("<") else None
+                in_app = not owner.startswith(_JAVA_LIBRARY_START)
+                frames.append(RawFrame(f"{owner}.{function}", file, _number(frame[4]), owner, in_app))
+        elif head is not None:
+            if stripped.startswith("Suppressed: "):
+                suppressed = max(1, len(line) - len(stripped))
+            elif stripped.startswith("Caused by: "):
+                chain.append(RawException(head.type, _message([head.message, *more]), tuple(frames)))
+                cause = stripped[11:]
+                name, _, message = cause.partition(": ")
+                head, more, frames = _Head(name.strip(), "", message), [], []
+            elif not frames and not stripped.startswith("... "):
+                more.append(line)
+    if head is None:
+        return None
+    chain.append(RawException(head.type, _message([head.message, *more]), tuple(frames)))
+    return RawTrace(Language.JAVA, tuple(chain))
+
+
+def _node_frame(line: str) -> RawFrame | None:
+    frame = _NODE_FRAME.match(line)
+    if frame is None:
+        return None
+    if frame[2] is not None:
+        function, file, at = frame[2], frame[3], frame[4]
+    else:
+        function, file, at = "<anonymous>", frame[6], frame[7]
+    own = at is not None and not _NODE_LIBRARY.search(file)
+    return RawFrame(function, file or None, _number(at), None, own)
+
+
+_NODE_PREFACE = re.compile(r"^(?:file://)?(/\S+|[A-Z]:\\\S+):(\d+)$")
+
+
+def _read_node(text: str) -> RawTrace | None:
+    lines = text.split("\n")
+    chain: list[RawException] = []
+    head: _Head | None = None
+    more: list[str] = []
+    frames: list[RawFrame] = []
+    leaf: int | None = None  # column of the first error of an aggregate: the others are left out
+    in_errors = False
+
+    def close() -> None:
+        nonlocal head, more, frames
+        if head is not None:
+            chain.append(RawException(head.type, _message([head.message, *more]), tuple(frames)))
+        head, more, frames = None, [], []
+
+    for at, line in enumerate(lines):
+        stripped = line.lstrip()
+        if stripped.startswith("at ") and (frame := _node_frame(line)) is not None:
+            if head is None:
+                if chain:
+                    continue
+                head, more = _head_above(lines, at)
+            if len(frames) < _MAX_FRAMES:
+                frames.append(frame)
+            continue
+        if stripped.startswith(("[cause]: ", "caused by: ", "Caused by: ")):
+            if (cause := _head(stripped.split(": ", 1)[1])) is not None:
+                if head is None and not chain:
+                    head, more = _head_above(lines, at)
+                close()
+                head = cause
+        elif stripped.startswith(("[errors]: [", "errors: [")):
+            if head is None and not chain:
+                head, more = _head_above(lines, at)
+            close()
+            in_errors = True
+        elif in_errors and stripped and (inner := _HEAD_SURE.match(stripped)):
+            column = len(line) - len(stripped)
+            if leaf is None or column > leaf:
+                leaf = column if leaf is None else leaf
+                close()
+                head = _Head(inner[1], inner[2] or "", inner[3] or "")
+            else:
+                break
+        elif head is not None and not frames and stripped:
+            more.append(line)
+        elif frames and stripped in ("}", "]", "},", "],") and len(line) == len(stripped):
+            break
+    close()
+    if not chain:
+        return None
+    return RawTrace(Language.NODE, tuple(chain))
+
+
+_DOTNET_FRAME = re.compile(
+    r"^\s*at (?:\(wrapper [^)]*\) )?([^\s(][^(]*?) ?\(([^)]*)\)(?: \[0x\w+\])?(?: in (.+?):(?:line )?(\d+))?\s*$"
+)
+_DOTNET_INNER = re.compile(r"\s*---> ")
+_DOTNET_HEAD = re.compile(r"(?:^|\s|\()((?:[A-Za-z_]\w*[.+])+[A-Z_]\w*(?:`\d+)?)(?: \(0x[0-9A-Fa-f]+\))?(?:: (.*)|:?$)")
+
+
+def _read_dotnet(text: str) -> RawTrace | None:
+    lines = text.split("\n")
+    first = next((at for at, line in enumerate(lines) if _DOTNET_FRAME.match(line)), None)
+    if first is None:
+        return None
+    heads: list[tuple[str, list[str]]] = []
+    for line in lines[max(0, first - 60) : first]:
+        parts = _DOTNET_INNER.split(line)
+        for part in parts:
+            if part.startswith("(Inner Exception #"):
+                continue
+            found = _DOTNET_HEAD.search(part)
+            sure = found is not None and (
+                not heads or line is not parts[0] or found.start() == 0 or part.startswith("Unhandled")
+            )
+            if found is not None and sure:
+                heads.append((found[1], [found[2] or ""]))
+            elif heads:
+                heads[-1][1].append(part.strip())
+    if not heads:
+        head, more = _head_above(lines, first)
+        heads.append((head.type, [head.message, *more]))
+    stacks: list[list[RawFrame]] = [[] for _ in heads]
+    level = len(heads) - 1
+    for line in lines[first:]:
+        stripped = line.lstrip()
+        if stripped.startswith("--- End of inner"):
+            level -= 1
+            if level < 0:
+                break
+        elif stripped.startswith("--->") or "FATAL UNHANDLED EXCEPTION" in line:
+            break
+        elif stripped.startswith("at ") and (frame := _DOTNET_FRAME.match(line)):
+            function, file, number = frame[1], frame[3], _number(frame[4])
+            if file is not None and file.startswith("<"):
+                file, number = None, None
+            if len(stacks[level]) < _MAX_FRAMES:
+                own = not function.startswith(_DOTNET_LIBRARY) and "(wrapper " not in line
+                stacks[level].append(RawFrame(function, file, number, _dotnet_module(function), own))
+    return RawTrace(
+        Language.DOTNET,
+        tuple(
+            RawException(name, _message(message), tuple(frames))
+            for (name, message), frames in zip(heads, stacks, strict=True)
+        ),
+    )
+
+
+def _dotnet_module(function: str) -> str | None:
+    owner, dot, _ = function.partition("<")[0].rstrip(".+/").rpartition(".")
+    return owner if dot else None
+
+
+# --- Go ---------------------------------------------------------------------------------------------------------------
+
+_GO_PLACE = re.compile(r"^\s+(\S.*\.(?:go|s|c)):(\d+)(?: \+0x[0-9a-f]+)?\s*$")
+_GO_CALL = re.compile(r"^(?:created by )?(\S+?)(?:\((?!\*).*\))?(?: in goroutine \d+)?$")
+_GO_PANIC = re.compile(r"(?:^|[\s:])(panic|fatal error): (.*)$")
+_GO_STAMP = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? (?:\S+\.go:\d+: )?")
+
+
+def _read_go(text: str) -> RawTrace | None:
+    lines = text.split("\n")
+    frames: list[RawFrame] = []
+    header: list[str] = []
+    panicked = False
+    started = False
+    for at, line in enumerate(lines):
+        if line.startswith("goroutine ") and line.rstrip().endswith("]:"):
+            if frames:
+                break
+            started = True
+            continue
+        place = _GO_PLACE.match(line) if ".go:" in line or ".s:" in line else None
+        if place is None or at == 0:
+            if not frames and not started:
+                header.append(line)
+            elif frames and not line.strip():
+                break
+            continue
+        call = _GO_CALL.match(lines[at - 1].strip())
+        if call is None:
+            continue
+        if header and header[-1] == lines[at - 1]:
+            header.pop()
+        function = call[1]
+        if function == "panic":
+            frames, panicked = [], True
+            continue
+        if len(frames) < _MAX_FRAMES and not lines[at - 1].startswith("created by"):
+            frames.append(
+                RawFrame(function, place[1], _number(place[2]), _go_package(function), _go_own(function, place[1]))
+            )
+    if not frames and not panicked:
+        return None
+    kind, message = _go_header(header, panicked)
+    return RawTrace(Language.GO, (RawException(kind, message, tuple(frames)),))
+
+
+def _go_header(header: Sequence[str], panicked: bool) -> tuple[str, str]:
+    """What the panic said; of panics raised while recovering the first, which the others only pass on."""
+    for at, line in enumerate(header):
+        if found := _GO_PANIC.search(line):
+            rest = [
+                more
+                for more in header[at + 1 :]
+                if more.strip() and not more.lstrip().startswith(("panic:", "[signal"))
+            ]
+            said = re.sub(r" \[recovered(?:, repanicked)?\]$", "", found[2])
+            return found[1], _message([said, *rest])
+        if "panic serving" in line:
+            return "panic", line.split("panic serving", 1)[1].partition(": ")[2]
+    said = next((line for line in header if line.strip()), "")
+    return ("panic" if panicked else "error"), _GO_STAMP.sub("", said)
+
+
+def _go_package(function: str) -> str:
+    folder, slash, name = function.rpartition("/")
+    return folder + slash + name.split(".", 1)[0]
+
+
+def _go_own(function: str, file: str) -> bool:
+    top = _go_package(function).split("/", 1)[0]
+    return top not in _GO_STANDARD and not _GO_LIBRARY.search(file)
+
+
+# --- Ruby -------------------------------------------------------------------------------------------------------------
+
+_RUBY_RAISED = re.compile(
+    r"(?:^|\s)((?:[A-Z]:)?[^\s:]+|<internal:[^>]+>|\(eval[^)]*\)):(\d+):in [`'](.*?)': (.*?)(?: \(([A-Z][\w:]*)\))?$"
+)
+_RUBY_FRAME = re.compile(
+    r"^\s*(?:from |\d+: from )?((?:[A-Z]:)?[^\s:]+|<internal:[^>]+>|\(eval[^)]*\)):(\d+):in [`'](.*)'\s*$"
+)
+_RUBY_LOGGED = re.compile(r"^(.*?) ?\(([A-Z][\w:]*)\)$")
+
+
+def _read_ruby(text: str) -> RawTrace | None:
+    chain: list[RawException] = []
+    name = ""
+    message: list[str] = []
+    frames: list[RawFrame] = []
+    before: list[str] = []
+    for line in text.split("\n"):
+        if ":in " in line:
+            if frame := _RUBY_FRAME.match(line):
+                if not frames and not name and before:
+                    name, message = _ruby_logged(before)
+                frames.append(_ruby_frame(frame[1], frame[2], frame[3]))
+                continue
+            if raised := _RUBY_RAISED.search(line):
+                if frames:
+                    chain.append(RawException(name, _message(message), tuple(frames[:_MAX_FRAMES])))
+                name, message = raised[5] or "RuntimeError", [raised[4]]
+                frames = [_ruby_frame(raised[1], raised[2], raised[3])]
+                continue
+        if frames and len(frames) == 1 and name:
+            if line.strip():
+                message.append(line)
+        elif not frames:
+            before.append(line)
+    if not frames:
+        return None
+    chain.append(RawException(name, _message(message), tuple(frames[:_MAX_FRAMES])))
+    return RawTrace(Language.RUBY, tuple(chain))
+
+
+def _ruby_logged(before: Sequence[str]) -> tuple[str, list[str]]:
+    for at in range(len(before) - 1, -1, -1):
+        if found := _RUBY_LOGGED.match(before[at]):
+            said = found[1].rsplit(" -- : ", 1)[-1].rsplit(" -- ", 1)[-1]
+            return found[2], [said, *before[at + 1 :]]
+        if (head := _HEAD_SURE.search(before[at])) is not None:
+            return head[1], [head[3] or ""]
+    return "", [line for line in before if line.strip()][-1:]
+
+
+def _ruby_frame(file: str, line: str, function: str) -> RawFrame:
+    return RawFrame(function, file, _number(line), None, not _RUBY_LIBRARY.search(file))
+
+
+# --- PHP --------------------------------------------------------------------------------------------------------------
+
+_PHP_PLAIN = re.compile(
+    r"(?:^|[\s\]])(?:PHP )?((?:Fatal|Parse|Recoverable fatal|Core|Compile) error|Warning|Notice|Deprecated): +(?!Uncaught )",
+)
+_PHP_FRAME = re.compile(r"^#\d+ (?:\[internal function\]|(.+?)\((\d+)\)): (.*?)(?:\(.*)?$")
+_PHP_TYPE = re.compile(
+    r"(?:^|[\s:(])([A-Za-z_]\w*(?:\\\w+)+|[A-Z]\w*(?:Exception|Error)|[A-Z]\w+)(?:\(code: [^)]*\))?(: |$)"
+)
+
+
+def _read_php(text: str) -> RawTrace | None:
+    lines = text.split("\n")
+    blocks: list[tuple[list[str], list[tuple[str | None, str | None, str]]]] = []
+    head: list[str] = []
+    stack: list[tuple[str | None, str | None, str]] | None = None
+    for line in lines:
+        if line.startswith("#") and stack is not None:
+            if frame := _PHP_FRAME.match(line):
+                stack.append((frame[1], frame[2], frame[3]))
+            elif line.endswith("{main}"):
+                stack.append((None, None, "{main}"))
+            continue
+        if line.startswith(("Stack trace:", "[stacktrace]")):
+            stack = []
+            blocks.append((head, stack))
+            head = []
+            continue
+        if stack is not None and line.startswith("  thrown in "):
+            break
+        if stack is not None and line.startswith("Next "):
+            stack = None
+            head = [line]
+        elif stack is None or line.strip():
+            if stack is not None and stack:
+                break
+            head.append(line)
+    chain = [raised for head, stack in blocks if (raised := _php_thrown("\n".join(head), stack)) is not None]
+    if chain:
+        chain.reverse()
+        return RawTrace(Language.PHP, tuple(chain))
+    return _php_plain(text)
+
+
+def _php_plain(text: str) -> RawTrace | None:
+    """`PHP Fatal error:  message in file on line n`, which PHP prints without a stack."""
+    plain = _PHP_PLAIN.search(text)
+    if plain is None:
+        return None
+    end = text.find(" on line ", plain.end())
+    start = text.rfind(" in ", plain.end(), end)
+    if end < 0 or start < 0:
+        return None
+    file = text[start + 4 : end]
+    if not file.startswith("/") and ".php" not in file:
+        return None
+    digits = re.match(r"\d+", text[end + 9 : end + 19])
+    frame = RawFrame("", file, _number(digits[0] if digits else None), None, not _PHP_LIBRARY.search(file))
+    return RawTrace(Language.PHP, (RawException(plain[1], _message([text[plain.end() : start]]), (frame,)),))
+
+
+def _php_thrown(head: str, stack: Sequence[tuple[str | None, str | None, str]]) -> RawException | None:
+    """The head names where it was thrown; frame n names a call, made in the function of frame n + 1."""
+    head = head.rstrip()
+    place = None
+    for found in re.finditer(r" (?:in|at) (?=\S)", head):
+        place = found
+    if place is None:
+        return None
+    where = re.match(r"(.*?)(?::(\d+)\)*|\((\d+)\).*)$", head[place.end() :], re.DOTALL)
+    if where is None:
+        return None
+    said = head[: place.start()]
+    name, message = _php_type(said)
+    at: tuple[str | None, str | None] = (where[1], where[2] or where[3])
+    calls = list(stack)
+    frames: list[RawFrame] = []
+    if calls and calls[0][:2] == at:  # thrown inside a function of PHP itself, which has no place of its own
+        frames.append(RawFrame(calls[0][2], None, None, None, False))
+        calls = calls[1:]
+    for file, line, function in calls or [(None, None, "{main}")]:
+        own = at[0] is not None and not _PHP_LIBRARY.search(at[0])
+        frames.append(RawFrame(function, at[0], _number(at[1]), None, own))
+        at = file, line
+    return RawException(name, _message([message]), tuple(frames[:_MAX_FRAMES]))
+
+
+def _php_type(said: str) -> tuple[str, str]:
+    if "Uncaught " in said:
+        said = said.split("Uncaught ", 1)[1]
+    elif said.startswith("Next "):
+        said = said[5:]
+    best: re.Match[str] | None = None
+    for found in _PHP_TYPE.finditer(said):
+        sure = "\\" in found[1] or found[1].endswith(("Exception", "Error"))
+        if sure:
+            best = found
+            break
+        best = best or (found if found[2] else None)
+    if best is None:
+        return said.strip().split("\n")[-1], ""
+    return best[1], said[best.end() :]
