@@ -514,6 +514,13 @@ class ContainmentFact:
     via: CommitSha | None
     reason: str
 
+    @property
+    def holds(self) -> bool | None:
+        """Whether what runs has the fix; None when that is not known."""
+        if self.state is Containment.UNKNOWN:
+            return None
+        return self.state in (Containment.CONTAINED, Containment.EQUIVALENT)
+
 
 class FixOrigin(StrEnum):
     """Why a commit is looked at as a fix, strongest tie first."""
@@ -572,6 +579,8 @@ class Constant:
     """A number, host or name that the code sets: `DB_TIMEOUT = 25.0`. `value` is normalised text, `unit` e.g. "s", "MiB".
 
     `role` says which state of the code holds it: the running commit, the head, or a fix's diff (then `sha` is the fix).
+    `variable` is the environment variable whose default it is: then the deployed value may differ. `function` is the
+    enclosing function, None at the top of a file or where the file's language has no grammar.
     """
 
     sha: CommitSha
@@ -581,6 +590,8 @@ class Constant:
     value: str
     unit: str | None
     role: Literal["running", "head", "fix-before", "fix-after"]
+    variable: str | None = None
+    function: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
