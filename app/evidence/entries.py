@@ -1,0 +1,638 @@
+"""The only parser of log entries: a LogEntry as JSON or protobuf mapping becomes a `LogEntry`, and what is kept a `Sample`.
+
+Owns where the text, the level, the trace and the place of an entry stand in the payloads of the common loggers, and which
+part of an entry may be kept at all (an allow-list; secrets are cut from it here). Leaves reading files and the API to
+`sources/`, joining to `joining.py`, and reading of traces to `stacktrace.py`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, cast
+from urllib.parse import unquote
+
+from app.evidence.model import (
+    AuditCall,
+    HttpRequest,
+    LogEntry,
+    PayloadField,
+    Sample,
+    Severity,
+    SourceLocation,
+    Split,
+)
+from app.redact import Redacted, Tally
+
+KEPT_MESSAGE = 8_000
+"""Characters of a message that a sample keeps: its head and its tail, where traces say what happened."""
+
+
+class BadEntry(Exception):
+    """The mapping is no log entry. `reason` is our own wording and holds nothing of its content."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+_NOTHING: Mapping[str, Any] = {}
+_SEVERITIES = {severity.name: severity for severity in Severity}
+
+
+def parse_entry(raw: Mapping[str, Any], origin: str) -> LogEntry:
+    """Read one entry. `origin` says where it stood, for the reader: `file:line` or the query.
+
+    Wrong types inside are taken as absent: an entry with a strange payload is still an entry. Raises `BadEntry` when there
+    is no time in it.
+    """
+    if payload := raw.get("jsonPayload"):
+        return _from_json(raw, _mapping(payload), origin)
+    if payload := raw.get("protoPayload"):
+        return _from_proto(raw, _mapping(payload), origin)
+    text = raw.get("textPayload")
+    return _from_text(raw, text if isinstance(text, str) else "", origin)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """`value` as a mapping, or an empty one when it is none. The first test is the cheap one."""
+    return cast("Mapping[str, Any]", value) if type(value) is dict or isinstance(value, Mapping) else _NOTHING
+
+
+def _items(value: object) -> Sequence[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else ()
+
+
+# --- the envelope -----------------------------------------------------------------------------------------------------
+
+
+def _entry(
+    raw: Mapping[str, Any],
+    origin: str,
+    field: PayloadField,
+    message: str,
+    severity: Severity,
+    *,
+    http: HttpRequest | None = None,
+    trace_text: str | None = None,
+    exception_type: str | None = None,
+    logger: str | None = None,
+    location: SourceLocation | None = None,
+    audit: AuditCall | None = None,
+) -> LogEntry:
+    resource = _mapping(raw.get("resource"))
+    split = raw.get("split")
+    trace = raw.get("trace")
+    return LogEntry(
+        str(raw.get("insertId") or ""),
+        _time(raw.get("timestamp") or raw.get("receiveTimestamp")),
+        severity,
+        _log_id(str(raw.get("logName") or "")),
+        str(resource.get("type") or ""),
+        _labels(resource.get("labels")),
+        _labels(raw.get("labels")),
+        field,
+        message,
+        trace_text,
+        exception_type,
+        logger,
+        location,
+        http,
+        audit,
+        trace.rpartition("/")[2] if isinstance(trace, str) and trace else None,
+        _split(_mapping(split)) if split else None,
+        origin,
+    )
+
+
+def _labels(value: object) -> Mapping[str, str]:
+    labels = _mapping(value)
+    for text in labels.values():
+        if type(text) is not str:
+            return {str(key): str(text) for key, text in labels.items()}
+    return labels
+
+
+def _time(value: object) -> datetime:
+    if not isinstance(value, str):
+        if isinstance(value, datetime):
+            return value
+        raise BadEntry("no timestamp")
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise BadEntry("timestamp is not RFC 3339") from None
+    return at if at.tzinfo is UTC else at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
+def _log_id(log_name: str) -> str:
+    """`projects/p/logs/run.googleapis.com%2Fstderr` is `run.googleapis.com/stderr`."""
+    return unquote(log_name.partition("/logs/")[2] or log_name)
+
+
+def _split(raw: Mapping[str, Any]) -> Split | None:
+    try:
+        return Split(str(raw["uid"]), int(raw.get("index") or 0), int(raw.get("totalSplits") or 0))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _severity(raw: Mapping[str, Any]) -> Severity:
+    value = raw.get("severity")
+    if value is None or value == "DEFAULT":
+        return Severity.DEFAULT
+    if isinstance(value, str):
+        return _SEVERITIES.get(value) or _LEVELS.get(value.lower(), Severity.DEFAULT)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Severity(value) if value in set(Severity) else Severity.DEFAULT
+    return Severity.DEFAULT
+
+
+# --- levels that Cloud Logging did not map ----------------------------------------------------------------------------
+
+_LEVELS = {
+    "trace": Severity.DEBUG, "verbose": Severity.DEBUG, "debug": Severity.DEBUG, "d": Severity.DEBUG,
+    "info": Severity.INFO, "information": Severity.INFO, "i": Severity.INFO, "success": Severity.INFO, "log": Severity.INFO,
+    "notice": Severity.NOTICE,
+    "warn": Severity.WARNING, "warning": Severity.WARNING, "w": Severity.WARNING,
+    "err": Severity.ERROR, "error": Severity.ERROR, "severe": Severity.ERROR, "e": Severity.ERROR, "exception": Severity.ERROR,
+    "crit": Severity.CRITICAL, "critical": Severity.CRITICAL, "fatal": Severity.CRITICAL, "dpanic": Severity.CRITICAL,
+    "panic": Severity.CRITICAL, "f": Severity.CRITICAL, "c": Severity.CRITICAL,
+    "alert": Severity.ALERT, "emerg": Severity.EMERGENCY, "emergency": Severity.EMERGENCY,
+}  # fmt: skip
+
+_PINO = (
+    (60, Severity.CRITICAL),
+    (50, Severity.ERROR),
+    (40, Severity.WARNING),
+    (30, Severity.INFO),
+    (10, Severity.DEBUG),
+)
+"""pino and bunyan write numbers, in steps of ten up to 60; Python's logging reaches 50 for CRITICAL and calls it so."""
+
+
+def _level(payload: Mapping[str, Any]) -> Severity:
+    """The level that a logging library wrote itself; DEFAULT when it wrote none that is known."""
+    value = payload.get("severity")
+    for key in ("level", "levelname", "log.level", "lvl", "loglevel", "logLevel", "severity_text", "@level"):
+        if value is not None:
+            break
+        value = payload.get(key)
+    if value is None:
+        value = _mapping(payload.get("record")).get("level") or _mapping(payload.get("log")).get("level")
+    if isinstance(value, Mapping):
+        value = _mapping(cast("object", value)).get("name")
+    if isinstance(value, str):
+        return _LEVELS.get(value.lower(), Severity.DEFAULT)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        for floor, severity in _PINO:
+            if value >= floor:
+                return severity
+    return Severity.DEFAULT
+
+
+_LEVEL_WORD = re.compile(
+    r"(?:^|[\s\[|<(\"=:])(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|SEVERE|PANIC|ALERT|EMERG(?:ENCY)?)"
+    r"(?=[\s\]|>):,\"]|$)"
+    r"|\b(?:level|lvl|severity|levelname)\"?\s?[=:]\s?\"?([A-Za-z]+)"
+    r"|^(?:\S+ ){0,3}\[([a-z]+)\]"
+    r"|^(error|warning|fatal|panic|critical):"
+)
+_RAISED = re.compile(
+    r"^\s*(?:Traceback \(most recent call last\)|panic: |fatal error: |Exception in thread |Unhandled |Uncaught |goroutine \d"
+    r"|Fatal Python error|Segmentation fault|Killed\b|PHP (?:Fatal|Parse) error|(?:Fatal|Parse) error: |npm ERR!|Error: "
+    r"|(?:[\w$]+[.:\\]+)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Fault|Failure)\b(?: \[\w+\])?(?:: |$|\n))"
+)
+_TROUBLE = re.compile(
+    r"\b(?:fail(?:ed|ure)\b|refused\b|timed out\b|i/o timeout\b|denied\b|unreachable\b|could not\b|couldn't\b|can't\b|cannot\b"
+    r"|unable to\b|not permitted\b|out of memory\b|no such file\b|no space left\b|crash(?:ed|ing)\b|abort(?:ed|ing)\b"
+    r"|terminated unexpectedly\b|closed unexpectedly\b|unhealthy\b|exceeded\b|fatal\b|error[:!])",
+    re.IGNORECASE,
+)
+_NO_TROUBLE = re.compile(
+    r"\b(?:0|no|zero|without|if|fail(?:ed|ure)s?[=:] ?0) ?(?:fail|error|timed|cannot)|fail(?:ed|ure)s?\"?[=:] ?0\b|error[=:] ?"
+    r"(?:none|null|nil|0|false)\b",
+    re.IGNORECASE,
+)
+
+
+def level_of_text(text: str) -> Severity:
+    """The severity of a line that Cloud Logging left at DEFAULT: its own level word first, then how failures begin.
+
+    A line without a level that speaks of a failure counts as an ERROR: leaving it out would hide the very line that tells
+    the cause. DEFAULT: nothing in it speaks of a level or a failure.
+    """
+    head = text[:160]
+    if len(head) > 5 and head[0] in "IWEF" and head[1:5].isdigit() and head[5] == " ":
+        return _LEVELS[head[0].lower()]
+    if found := _LEVEL_WORD.search(head):
+        word = found[1] or found[2] or found[3] or found[4]
+        if (severity := _LEVELS.get(word.lower())) is not None:
+            return severity
+    if _RAISED.search(head):
+        return Severity.ERROR
+    if _TROUBLE.search(head) and not _NO_TROUBLE.search(head):
+        return Severity.ERROR
+    return Severity.DEFAULT
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+def _from_text(raw: Mapping[str, Any], text: str, origin: str) -> LogEntry:
+    severity = _severity(raw)
+    http = _http(raw.get("httpRequest"))
+    if text:
+        if severity is Severity.DEFAULT:
+            severity = level_of_text(text)
+        elif severity is Severity.ERROR and _is_cluster_stderr(raw):
+            # Cluster agents stamp all of stderr as ERROR; the line's own level is better, where it has one.
+            severity = level_of_text(text) or severity
+    elif http is not None:
+        text = f"{http.method} {http.path} {http.status}"
+        if severity is Severity.DEFAULT and http.status >= 500:
+            severity = Severity.ERROR
+    return _entry(raw, origin, PayloadField.TEXT, text, severity, http=http)
+
+
+def _is_cluster_stderr(raw: Mapping[str, Any]) -> bool:
+    return str(raw.get("logName")).endswith("stderr") and str(_mapping(raw.get("resource")).get("type")).startswith(
+        "k8s"
+    )
+
+
+def _http(raw: object) -> HttpRequest | None:
+    request = _mapping(raw)
+    if not request:
+        return None
+    try:
+        status = int(request.get("status") or 0)
+    except (TypeError, ValueError):
+        status = 0
+    latency: float | None = None
+    if isinstance(text := request.get("latency"), str):
+        try:
+            latency = float(text.rstrip("s"))
+        except ValueError:
+            latency = None
+    return HttpRequest(
+        str(request.get("requestMethod") or ""), status, _path(str(request.get("requestUrl") or "")), latency
+    )
+
+
+def _path(url: str) -> str:
+    """Host and query hold names and secrets; what a route is told by is the path."""
+    url = url.partition("?")[0].partition("#")[0]
+    scheme, found, rest = url.partition("://")
+    if found:
+        _, slash, path = rest.partition("/")
+        return slash + path if slash else "/"
+    return scheme
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+_MESSAGE_KEYS = (
+    "message",
+    "msg",
+    "event",
+    "MESSAGE",
+    "text",
+    "log",
+    "body",
+    "textPayload",
+    "errorMessage",
+    "error_message",
+)
+_TRACE_KEYS = ("stack_trace", "stacktrace", "stackTrace", "exception", "exc_info", "traceback", "stack", "exc_text")
+_ERROR_KEYS = ("error", "err", "exception", "exc", "exc_info", "cause")
+_FALLBACK_CHARS = 2_000
+
+
+def _from_json(raw: Mapping[str, Any], payload: Mapping[str, Any], origin: str) -> LogEntry:
+    message = _first_text(payload, _MESSAGE_KEYS)
+    trace_text = _first_text(payload, _TRACE_KEYS)
+    if trace_text is not None and "\n" not in trace_text:
+        # `exception: "ValueError"` is a name, `stack: "prod"` a label; a trace has lines.
+        trace_text = None
+    exception_type, value, trace_text = _error_of(payload, trace_text)
+
+    if "record" in payload:  # loguru: the whole text stands in `text`, the bare message in the record
+        record = _mapping(payload["record"])
+        text = payload.get("text")
+        message = str(record.get("message") or message or "")
+        if isinstance(text, str) and record.get("exception"):
+            trace_text = text
+    if message is None:
+        message = value if value is not None else _flat_text(payload)
+        if exception_type and value is not None:
+            message = f"{exception_type}: {value}"
+    elif value and value not in message and not (trace_text and value in trace_text):
+        message = f"{message}: {exception_type}: {value}" if exception_type else f"{message}: {value}"
+
+    severity = _severity(raw)
+    if severity is Severity.DEFAULT:
+        severity = _level(payload)
+        if severity is Severity.DEFAULT:
+            severity = Severity.ERROR if trace_text or exception_type else level_of_text(message)
+    return _entry(
+        raw,
+        origin,
+        PayloadField.JSON,
+        message,
+        severity,
+        http=_http(raw["httpRequest"]) if "httpRequest" in raw else None,
+        trace_text=trace_text,
+        exception_type=exception_type,
+        logger=_logger(payload),
+        location=_location(raw, payload),
+    )
+
+
+def _first_text(payload: Mapping[str, Any], keys: Sequence[str]) -> str | None:
+    for key in keys:
+        if key in payload and isinstance(value := payload[key], str) and value:
+            return value
+    return None
+
+
+def _error_of(payload: Mapping[str, Any], trace_text: str | None) -> tuple[str | None, str | None, str | None]:
+    """Type, message and trace out of an error object, in the forms that loggers give it."""
+    for key in _ERROR_KEYS:
+        if key not in payload:
+            continue
+        error = payload[key]
+        if fields := _mapping(error):
+            kind = _first_text(fields, ("type", "name", "class", "kind", "exc_type", "code", "className"))
+            value = _first_text(fields, ("value", "message", "msg", "exc_value", "description"))
+            trace = _first_text(fields, ("traceback", "stack", "stack_trace", "stackTrace", "stacktrace", "backtrace"))
+            return kind, value, trace or trace_text
+        stacks = [_mapping(stack) for stack in _items(error)]
+        if stacks and "exc_type" in stacks[0]:
+            kind, value = _first_text(stacks[0], ("exc_type",)), _first_text(stacks[0], ("exc_value",))
+            return kind, value, python_traceback(stacks)
+        if isinstance(error, str) and error and "\n" not in error and key != "exc_info":
+            return None, error, trace_text
+    return None, None, trace_text
+
+
+def python_traceback(stacks: Sequence[Mapping[str, Any]]) -> str:
+    """structlog's dictionaries as the text that Python itself prints: causes first, what was reported last.
+
+    Local variables, which structlog may add to frames, are left out: they hold secrets.
+    """
+    blocks: list[str] = []
+    for stack in reversed(stacks):
+        lines = ["Traceback (most recent call last):"]
+        for frame in _items(stack.get("frames")):
+            if place := _mapping(frame):
+                file, line, name = place.get("filename"), place.get("lineno"), place.get("name")
+                lines.append(f'  File "{file}", line {line}, in {name}')
+        value = stack.get("exc_value")
+        lines.append(f"{stack.get('exc_type')}: {value}" if value else f"{stack.get('exc_type')}")
+        if group := _items(stack.get("exceptions")):
+            blocks.append(python_traceback([_mapping(inner) for inner in _items(group[0])]))
+        blocks.append("\n".join(lines))
+        is_cause = stack.get("is_cause")
+        blocks.append(
+            "\nThe above exception was the direct cause of the following exception:\n"
+            if is_cause
+            else "\nDuring handling of the above exception, another exception occurred:\n"
+        )
+    return "\n".join(blocks[:-1])
+
+
+def _logger(payload: Mapping[str, Any]) -> str | None:
+    return (
+        _first_text(payload, ("logger", "logger_name", "loggerName", "name"))
+        or _first_text(_mapping(payload.get("logging.googleapis.com/labels")), ("python_logger",))
+        or _first_text(_mapping(payload.get("context")), ("name",))
+        or _first_text(_mapping(payload.get("record")), ("name",))
+    )
+
+
+_LOGGING_OWN_FRAMES = {"callHandlers", "emit", "handle", "_log", "log_message"}
+
+
+def _location(raw: Mapping[str, Any], payload: Mapping[str, Any]) -> SourceLocation | None:
+    """Where the entry was written, unless what stands there is the logging library's own frame."""
+    for place in (
+        raw.get("sourceLocation"),
+        payload.get("logging.googleapis.com/sourceLocation"),
+        payload.get("labels"),
+        payload.get("record"),
+        payload if "funcName" in payload or "lineno" in payload else None,
+    ):
+        if not place:
+            continue
+        fields = _mapping(place)
+        function = fields.get("function") or fields.get("funcName")
+        file = fields.get("file") or fields.get("pathname") or fields.get("filename") or fields.get("module")
+        if isinstance(file, Mapping):
+            file = _mapping(cast("object", file)).get("path")
+        if not isinstance(function, str) or function in _LOGGING_OWN_FRAMES:
+            continue
+        line = fields.get("line") or fields.get("lineno")
+        try:
+            number = int(line) if line is not None else 0
+        except (TypeError, ValueError):
+            number = 0
+        return SourceLocation(file if isinstance(file, str) else "", number if number > 0 else None, function)
+    return None
+
+
+def _flat_text(payload: Mapping[str, Any]) -> str:
+    """A payload without a message, as `a.b=value` words: health checks, autoscaler decisions, load balancer lines."""
+    words: list[str] = []
+    size = 0
+    for path, value in _scalars(payload, "", 0):
+        words.append(f"{path}={value}")
+        size += len(words[-1]) + 1
+        if size > _FALLBACK_CHARS:
+            break
+    return " ".join(words)[:_FALLBACK_CHARS]
+
+
+def _scalars(value: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, str]]:
+    for key, inner in value.items():
+        if nested := _mapping(inner):
+            if depth < 6:
+                yield from _scalars(nested, f"{prefix}{key}.", depth + 1)
+        elif isinstance(inner, list):
+            for i, item in enumerate(_items(cast("object", inner))[:20]):
+                if nested := _mapping(item):
+                    if depth < 6:
+                        yield from _scalars(nested, f"{prefix}{key}.{i}.", depth + 1)
+                elif item is not None:
+                    yield f"{prefix}{key}.{i}", str(item)
+        elif inner is not None and key != "@type":
+            yield f"{prefix}{key}", str(inner)
+
+
+# --- audit entries ----------------------------------------------------------------------------------------------------
+
+_FACTS = re.compile(
+    r"(?:service\.)?(?:"
+    r"(?:spec\.template\.|template\.)?(?:metadata\.)?(?:name|labels\.[\w./-]{1,100}|revision)"
+    r"|metadata\.(?:generation|creationTimestamp|annotations\.(?:run\.googleapis\.com/operation-id"
+    r"|serving\.knative\.dev/(?:revision|service)))"
+    r"|(?:spec\.template\.spec\.|spec\.|template\.)?containers\.\d+\.image"
+    r"|(?:status|spec)?\.?latest(?:Ready|Created)Revision(?:Name)?"
+    r"|status\.conditions\.\d+\.\w+|status\.observedGeneration|conditions\.\d+\.(?:type|state|reason|message|lastTransitionTime)"
+    r"|(?:status\.|spec\.)?(?:traffic|trafficStatuses)\.\d+\.\w+|terminalCondition\.\w+"
+    r"|createTime|updateTime|reconciling|uid"
+    r"|error\.(?:code|message|errors\.\d+\.(?:code|message|reason|domain))|operationType|statusMessage|httpErrorMessage"
+    r")\Z"
+)
+"""What is picked from `response` and `request`. Everything else of them stays out: they hold plain environment values."""
+_METADATA_FACTS = re.compile(
+    r"(?:violationReason|vpcServiceControlsUniqueId|securityPolicyInfo\.servicePerimeterName|dryRun"
+    r"|(?:ingress|egress)Violations\.\d+\.(?:targetResource|servicePerimeter|source)|resourceNames\.\d+|event\.\d+\.eventType"
+    r"|jobChange\.job\.jobStatus\.(?:errorResult\.(?:code|message)|jobState)|preempted|operationType)\Z"
+)
+
+
+def _from_proto(raw: Mapping[str, Any], payload: Mapping[str, Any], origin: str) -> LogEntry:
+    kind = payload.get("@type")
+    if isinstance(kind, str) and kind.endswith("RequestLog"):
+        return _from_app_engine(raw, payload, origin)
+    if "methodName" not in payload and "serviceName" not in payload:
+        text = _first_text(payload, _MESSAGE_KEYS) or _flat_text(payload)
+        severity = _severity(raw) or level_of_text(text)
+        return _entry(raw, origin, PayloadField.PROTO, text, severity, http=_http(raw.get("httpRequest")))
+
+    fields = _mapping(payload.get("status"))
+    try:
+        code = int(fields.get("code") or 0)
+    except (TypeError, ValueError):
+        code = 2  # UNKNOWN: there is a status, and it is not success
+    text = fields.get("message")
+    status_message = text if isinstance(text, str) else ""
+    facts = _facts(payload)
+    if not status_message and (inner := facts.get("error.message") or facts.get("error.errors.0.message")):
+        status_message = inner
+        code = code or _grpc_of_http(facts.get("error.code"))
+    marks = _mapping(raw.get("operation"))
+    audit = AuditCall(
+        service=str(payload.get("serviceName") or ""),
+        method=str(payload.get("methodName") or ""),
+        resource_name=str(payload.get("resourceName") or ""),
+        status_code=code,
+        status_message=status_message,
+        facts=facts,
+        first=bool(marks.get("first")),
+        last=bool(marks.get("last")),
+    )
+    severity = _severity(raw)
+    if severity is Severity.DEFAULT:
+        severity = Severity.ERROR if code else Severity.NOTICE
+    message = status_message or f"{audit.method} {audit.resource_name}"
+    return _entry(raw, origin, PayloadField.PROTO, message, severity, audit=audit)
+
+
+def _grpc_of_http(code: str | None) -> int:
+    return {"400": 3, "401": 16, "403": 7, "404": 5, "409": 6, "429": 8, "500": 13, "503": 14, "504": 4}.get(
+        code or "", 2
+    )
+
+
+def _facts(payload: Mapping[str, Any]) -> Mapping[str, str]:
+    facts: dict[str, str] = {}
+    for part, allowed in (("response", _FACTS), ("request", _FACTS), ("metadata", _METADATA_FACTS)):
+        if part not in payload:
+            continue
+        for path, value in _scalars(_mapping(payload[part]), "", 0):
+            if allowed.match(path):
+                facts.setdefault(path.removeprefix("service."), value)
+    _name_conditions(facts)
+    for info in map(_mapping, _items(payload.get("authorizationInfo"))):
+        if info.get("permission") and not info.get("granted"):
+            facts.setdefault("denied.permission", str(info["permission"]))
+            if info.get("resource"):
+                facts.setdefault("denied.resource", str(info["resource"]))
+    return facts
+
+
+def _name_conditions(facts: dict[str, str]) -> None:
+    """`status.conditions.0.reason` becomes `status.conditions.Ready.reason`: the list's order is not promised."""
+    for key in [key for key in facts if key.endswith(".type") and "conditions." in key]:
+        stem, kind = key.removesuffix("type"), facts[key]
+        lead = stem.rstrip(".").rpartition(".")[0]
+        for field in ("status", "state", "reason", "message", "lastTransitionTime"):
+            if (value := facts.pop(stem + field, None)) is not None:
+                facts.setdefault(f"{lead}.{kind}.{field}", value)
+        del facts[key]
+
+
+def _from_app_engine(raw: Mapping[str, Any], payload: Mapping[str, Any], origin: str) -> LogEntry:
+    texts = [str(line.get("logMessage") or "") for line in map(_mapping, _items(payload.get("line")))]
+    status = payload.get("status")
+    http = HttpRequest(
+        str(payload.get("method") or ""),
+        int(status) if isinstance(status, int | float) else 0,
+        _path(str(payload.get("resource") or "")),
+        None,
+    )
+    message = "\n".join(text for text in texts if text) or f"{http.method} {http.path} {http.status}"
+    severity = _severity(raw) or (Severity.ERROR if http.status >= 500 else Severity.DEFAULT)
+    return _entry(raw, origin, PayloadField.PROTO, message, severity, http=http)
+
+
+# --- what is kept -----------------------------------------------------------------------------------------------------
+
+_KEPT_FACTS = re.compile(
+    r"(?:.*labels\.(?:commit-sha|managed-by|gcb-[\w-]+|serving\.knative\.dev/\w+)|.*containers\.\d+\.image|.*conditions\..+"
+    r"|.*[Rr]evision(?:Name)?|.*traffic\w*\..+|terminalCondition\..+|error\..+|denied\..+|violationReason|name|metadata\.name"
+    r"|.*\.name|.*operationType|.*[vV]iolations.+|.*jobStatus.+|vpcServiceControlsUniqueId)\Z"
+)
+
+
+def to_sample(entry: LogEntry, tally: Tally) -> Sample:
+    """The part of an entry that reports may show: allow-listed fields, their secrets cut and counted in `tally`."""
+    cut = tally.cut
+    labels = entry.resource_labels
+    return Sample(
+        insert_id=str(cut(entry.insert_id)) if len(entry.insert_id) > 64 else entry.insert_id,
+        timestamp=entry.timestamp,
+        severity=entry.severity,
+        log_id=entry.log_id,
+        project=labels.get("project_id"),
+        resource_type=entry.resource_type,
+        resource_labels={key: _label(cut, str(labels[key])) for key in sorted(labels)},
+        service=entry.service,
+        revision=entry.revision,
+        instance=entry.instance,
+        field=entry.field,
+        message=cut(kept_text(entry.message)),
+        logger=None if entry.logger is None else cut(entry.logger),
+        location=entry.location,
+        http=entry.http and entry.http._replace(path=cut(entry.http.path[:500])),
+        audit=entry.audit and _kept_audit(entry.audit, tally),
+        origin=entry.origin,
+        trace=entry.trace,
+    )
+
+
+def _label(cut: Any, value: str) -> Redacted:
+    # Names of resources, which Google itself limits to such characters, are never secrets.
+    return Redacted(value) if _PLAIN.fullmatch(value) else cut(value)
+
+
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9:._-]{0,80}")
+
+
+def kept_text(text: str) -> str:
+    """At most `KEPT_MESSAGE` characters: head and tail, with what is left out between them counted."""
+    if len(text) <= KEPT_MESSAGE:
+        return text
+    half = KEPT_MESSAGE // 2 - 20
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters …\n{text[-half:]}"
+
+
+def _kept_audit(audit: AuditCall, tally: Tally) -> AuditCall:
+    return audit._replace(
+        resource_name=tally.cut(audit.resource_name),
+        status_message=tally.cut(kept_text(audit.status_message)),
+        facts={key: tally.cut(kept_text(audit.facts[key])) for key in sorted(audit.facts) if _KEPT_FACTS.match(key)},
+    )
