@@ -2,6 +2,8 @@
 
 Its JSON form is published (`docs/report.schema.json`) under `SCHEMA_VERSION`. `build.py` makes it, `render.py` shows
 it.
+A plain `str` here is an identifier, command or file name put together from evidence: as foreign as `Redacted` text, and
+escaped like it by every renderer.
 """
 
 from collections.abc import Mapping
@@ -41,8 +43,8 @@ class EvidenceItem:
     ]
     what: Sentence
     url: str | None
-    command: Redacted | None
-    detail: tuple[tuple[str, Redacted], ...] = ()
+    command: str | None
+    detail: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.url is None and self.command is None:
@@ -64,17 +66,25 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`audit_id` is `a-` and 12 hex digits of the evidence's hash. Mentions are configured teams only."""
+    """`audit_id` is `a-` and 12 hex digits of the evidence's hash. `act` is a configured mention, None: nobody is configured.
+
+    `facts` counts what was read; `fixes` is the ledger in one line, None when no fix was looked at. `environment` None: not
+    named. `services` are the asked ones, or those that fail.
+    """
 
     audit_id: str
     status: Status
     priority: Priority | None
     environment: str | None
-    services: tuple[Redacted, ...]
+    services: tuple[str, ...]
+    issue: str | None
+    issue_url: str | None
     window_start: datetime
     window_end: datetime
     judged_at: datetime
     summary: Statement
+    facts: Statement
+    fixes: Statement | None
     act: Redacted | None
     owner: LayerOwner | None
     next_step: Sentence
@@ -91,13 +101,13 @@ class WhyStep:
 
 @dataclass(frozen=True, slots=True)
 class FixRow:
-    """One row of the ledger. `what` is the commit's subject (foreign)."""
+    """One row of the ledger. `what` is the commit's subject, None when it was not read; `group` None: no group fits it."""
 
-    commit: Redacted
+    commit: str
     commit_url: str | None
-    what: Redacted
-    issue: Redacted | None
-    group: Redacted | None
+    what: Redacted | None
+    issue: str | None
+    group: str | None
     verdict: FixVerdict
     because: Statement
 
@@ -111,9 +121,12 @@ class SignalRow:
 
 @dataclass(frozen=True, slots=True)
 class SuspectRow:
-    commit: Redacted
+    """`revision` is the one that brought the commit, and on which the group first appears."""
+
+    commit: str
     commit_url: str | None
-    what: Redacted
+    what: Redacted | None
+    revision: str
     score: float
     reasons_for: tuple[Statement, ...]
     reasons_against: tuple[Statement, ...]
@@ -121,23 +134,26 @@ class SuspectRow:
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """One error group as the report shows it."""
+    """One error group as the report shows it. `share` is of all failures, 0..1; `per_minute` over its own span."""
 
-    group: Redacted
+    group: str
     title: Redacted
     count: int
     share: float
     per_minute: float
     first_seen: datetime
     last_seen: datetime
-    revisions: tuple[Redacted, ...]
+    revisions: tuple[str, ...]
     role: Literal["cause", "symptom", "other"]
     statement: Statement
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveFailure:
-    """`state`: whether it still fails at the end of the window."""
+    """`state`: whether it still fails at the end of the window. `also` are causes that fit beside the root.
+
+    `scores` are the sums of the signals, best layer first.
+    """
 
     state: Literal["failing", "quiet", "none", "cannot tell"]
     pattern: Statement | None
@@ -147,15 +163,45 @@ class ActiveFailure:
     confidence: Confidence
     signals_for: tuple[SignalRow, ...]
     signals_against: tuple[SignalRow, ...]
-    not_decided: tuple[Statement, ...]
+    scores: tuple[tuple[Layer, float], ...]
+    also: tuple[Statement, ...]
+    ruled_out: tuple[Statement, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FrameRow:
-    frame: Redacted
-    path: Redacted | None
+    """One frame of the program's own. `path` None: no file of the repository fits it, or none could be read.
+
+    `excerpt` are lines (number, text) around `line` at the running commit, empty when not read.
+    """
+
+    frame: str
+    path: str | None
+    line: int | None
     url: str | None
-    last_change: Sentence | None
+    last_change: Statement | None
+    note: Statement
+    excerpt: tuple[tuple[int, Redacted], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MismatchRow:
+    """Configured against observed. `agrees` False is a finding."""
+
+    agrees: bool
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """`commit` None: no source tells, or the sources disagree (`note` says which). `ready`, `serving` None: not told."""
+
+    revision: str
+    service: str
+    commit: str | None
+    commit_url: str | None
+    ready: bool | None
+    serving: bool | None
     note: Statement
 
 
@@ -164,7 +210,7 @@ class ResourceRow:
     """`mark`: healthy, unhealthy, or unknown with its reason."""
 
     resource: Redacted
-    kind: Redacted
+    kind: str
     mark: Literal["healthy", "unhealthy", "unknown"]
     read_at: datetime | None
     note: Statement
@@ -193,6 +239,7 @@ class Escalation:
 
     owner: LayerOwner | None
     target: Redacted | None
+    configured: Statement | None
     actions: tuple[ActionRow, ...]
     checked: tuple[Statement, ...]
 
@@ -219,7 +266,7 @@ class Advice:
 class TimelineMark:
     at: datetime
     what: Literal["onset", "deploy", "deploy failed", "traffic", "first", "last", "fix serving"]
-    label: Redacted
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +281,12 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class ChainNode:
+    """`count` None: a component, which is named but not counted."""
+
     id: str
-    label: Redacted
-    count: int
-    role: Literal["cause", "symptom", "other"]
+    label: str
+    count: int | None
+    role: Literal["component", "cause", "symptom", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,20 +299,20 @@ class ChainEdge:
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
-    source: Redacted
+    source: str
     reason: Redacted
     meaning: str
-    remedy: Redacted | None
+    remedy: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingRow:
-    source: Redacted
-    query: Redacted | None
+    source: str
+    query: str | None
     entries: int
     calls: int
     bad_lines: int
-    truncated: Redacted | None
+    truncated: str | None
     digest: str | None
 
 
@@ -294,7 +343,8 @@ class Report:
     active: ActiveFailure
     suspects: tuple[SuspectRow, ...]
     frames: tuple[FrameRow, ...]
-    mismatches: tuple[Statement, ...]
+    mismatches: tuple[MismatchRow, ...]
+    revisions: tuple[RevisionRow, ...]
     resources: tuple[ResourceRow, ...]
     latest: LatestFailure | None
     escalation: Escalation

@@ -1,0 +1,242 @@
+"""From evidence and judgement to a report: every claim rests on something that opens."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import TypeAdapter
+
+from app.diagnosis.model import Claim, EntryRef, ProbeRef, Status, plain, sentence
+from app.evidence.model import (
+    Evidence,
+    Fingerprint,
+    HistoryFacts,
+    ProbeKind,
+    ProbeState,
+    ProbeTarget,
+    Reading,
+    Window,
+)
+from app.redact import Redacted
+from app.report import render
+from app.report.build import build_report, evidence_digest
+from app.report.model import EvidenceItem, Report, Statement
+from tests.report.build_sample import (
+    DIAL,
+    END,
+    START,
+    diagnosis,
+    group,
+    incident,
+    quiet_diagnosis,
+    sample,
+    without_failures,
+)
+
+
+def report(evidence: Evidence | None = None, **changes: Any) -> Report:
+    return build_report(evidence or incident(), diagnosis(), **changes)
+
+
+def statements(value: object) -> list[Statement]:
+    """Every statement anywhere in a report."""
+    if isinstance(value, Statement):
+        return [value]
+    if isinstance(value, tuple):
+        return [found for item in value for found in statements(item)]
+    if hasattr(value, "__dataclass_fields__"):
+        return [found for name in value.__dataclass_fields__ for found in statements(getattr(value, name))]
+    return []
+
+
+def item(made: Report, kind: str) -> EvidenceItem:
+    return next(found for found in made.evidence if found.kind == kind)
+
+
+def test_every_statement_rests_on_evidence_that_is_listed_and_opens():
+    made = report()
+    listed = {found.id for found in made.evidence}
+    used = {id_ for statement in statements(made) for id_ in statement.evidence}
+    assert len(used) > 15
+    assert used <= listed
+    assert all(found.url or found.command for found in made.evidence)
+
+
+def test_every_kind_of_evidence_can_be_opened():
+    assert {found.kind for found in report().evidence} == {
+        "entry", "count", "commit", "file", "revision", "compare", "probe", "config", "exposure", "reading", "issue",
+    }  # fmt: skip
+
+
+def test_ids_rise_in_the_order_of_reading():
+    made = report()
+    assert made.header.summary.evidence[0] == "E1"
+    assert [found.id for found in made.evidence] == [f"E{i + 1}" for i in range(len(made.evidence))]
+
+
+def test_a_claim_about_evidence_that_is_not_there_is_a_bug_and_says_so():
+    ghost = Claim(sentence("something"), (EntryRef(Fingerprint("g1-ffffffffffff")),))
+    with pytest.raises(LookupError, match="g1-ffffffffffff"):
+        build_report(incident(), diagnosis(summary=ghost))
+    unasked = ProbeTarget(
+        ProbeKind.REDIS, Redacted("projects/p/instances/r"), Redacted("gcloud redis instances describe r")
+    )
+    with pytest.raises(LookupError, match="instances/r"):
+        build_report(incident(), diagnosis(summary=Claim(sentence("something"), (ProbeRef(unasked),))))
+
+
+def test_an_entry_opens_in_logs_explorer_with_its_insert_id_and_absolute_times():
+    entry = item(report(), "entry")
+    assert entry.url is not None
+    assert entry.url.startswith(
+        "https://console.cloud.google.com/logs/query;query=insertId%3D%2268c8271d000a1b2c3d4e5f60%22"
+    )
+    assert "startTime=2025-09-15T14:46:09Z;endTime=2025-09-15T14:48:09Z" in entry.url
+    assert ("insertId", "68c8271d000a1b2c3d4e5f60") in entry.detail
+
+
+def test_an_entry_of_an_export_opens_by_its_line():
+    evidence = incident()
+    latest = sample("boom", project=None, origin="logs/it's.jsonl:14")
+    file = Reading("logs/it's.jsonl", None, None, 20, 0, digest="0" * 64)
+    observed = replace(
+        evidence.observations, groups=(*evidence.observations.groups, group("g1-00000000f11e", latest=latest))
+    )
+    claim = Claim(sentence("something"), (EntryRef(Fingerprint("g1-00000000f11e")),))
+    made = build_report(replace(evidence, observations=observed, readings=(file,)), diagnosis(summary=claim))
+    assert made.evidence[0].url is None
+    assert made.evidence[0].command == """sed -n 14p 'logs/it'"'"'s.jsonl'"""
+
+
+def test_a_count_does_not_search_for_what_was_cut():
+    """The entries say an address where the template says `[public-ip]`: a search for that finds nothing."""
+    counted = next(found for found in report().evidence if found.kind == "count" and DIAL in plain(found.what))
+    assert counted.command is not None
+    assert "failed to connect to instance" in counted.command
+    assert "[public-ip]" not in counted.command
+
+
+def test_without_a_known_home_of_the_repository_commits_open_by_command():
+    evidence = incident()
+    made = report(replace(evidence, history=replace(evidence.history, web=None)))
+    commit = item(made, "commit")
+    assert commit.url is None
+    assert commit.command is not None
+    assert commit.command.startswith("git show ")
+
+
+def test_no_link_can_end_early():
+    made = report()
+    urls = [found.url for found in made.evidence if found.url]
+    assert urls
+    assert not [url for url in urls if re.search(r"[\s()<>\[\]\"'`|\\]", url)]
+
+
+def test_the_same_evidence_gives_the_same_audit_id_even_after_saving_and_loading():
+    evidence = incident()
+    adapter = TypeAdapter(Evidence)
+    loaded = adapter.validate_json(adapter.dump_json(evidence))
+    assert evidence_digest(loaded) == evidence_digest(evidence)
+    assert build_report(loaded, diagnosis()) == report(evidence)
+    assert report(evidence).header.audit_id == f"a-{evidence_digest(evidence)[:12]}"
+
+
+def test_other_evidence_gives_another_audit_id():
+    assert report().header.audit_id != report(incident(window=Window(START, END.replace(second=1)))).header.audit_id
+
+
+def test_a_truncated_reading_makes_every_total_a_lower_bound_and_a_gap():
+    made = report()
+    assert plain(made.header.facts.text).startswith("At least 3,493 failures")
+    assert plain(made.impact.measured[0].text).startswith("At least 3,493 failures")
+    assert any("stopped at 10,000 entries" in row.reason for row in made.gaps)
+
+
+def test_a_probe_without_access_is_a_gap_and_never_healthy():
+    made = report()
+    (row,) = [row for row in made.resources if "connectors" in row.resource]
+    assert row.mark == "unknown"
+    assert row.read_at is None
+    assert any(gap.source == "probe vpc-connector" for gap in made.gaps)
+
+
+def test_impact_states_only_what_was_measured_or_configured():
+    made = report(incident(request=replace(incident().request, scope=replace(incident().request.scope, impact=()))))
+    assert made.impact.configured == ()
+    assert "ARR" not in render.markdown(made)
+
+
+def test_nobody_is_called_when_nothing_fails():
+    made = build_report(without_failures(), quiet_diagnosis())
+    assert made.header.act is None
+    assert made.escalation.target is None
+    assert made.active.state == "none"
+    assert made.latest is None
+    assert "@netra" not in render.markdown(made)
+
+
+def test_nothing_read_is_not_nothing_found():
+    made = build_report(replace(without_failures(), readings=()), quiet_diagnosis(Status.CANNOT_TELL))
+    assert made.active.state == "cannot tell"
+    assert item(made, "reading").command == "infra-audit doctor"
+
+
+def test_one_word_for_one_failure():
+    steady = {int(START.timestamp()) // 60 + i: 1 for i in range(40)}
+    gaps = {minute: 1 for minute in steady if minute % 3 == 0}
+    burst = {int(START.timestamp()) // 60: 9}
+
+    def pattern(minutes: dict[int, int]) -> str:
+        evidence = incident()
+        groups = tuple(
+            replace(g, per_minute=minutes, count=sum(minutes.values())) for g in evidence.observations.groups
+        )
+        made = report(replace(evidence, observations=replace(evidence.observations, groups=groups)))
+        assert made.active.pattern is not None
+        return plain(made.active.pattern.text).split(":")[0].split(",")[0]
+
+    assert (pattern(steady), pattern(gaps), pattern(burst)) == ("Continuous", "Intermittent", "One burst")
+
+
+def test_on_a_public_repository_log_text_is_reduced_to_templates():
+    evidence = incident()
+    scope = replace(evidence.request.scope, public=True)
+    made = report(replace(evidence, request=replace(evidence.request, scope=scope)))
+    shown = render.markdown(made) + render.to_json(made).decode() + render.html(made) + render.text(made)
+    assert "after 8.0s in staging" not in shown
+    assert "Database initialization timeout after <*>" in render.markdown(made)
+
+
+def test_a_history_that_was_not_read_says_so_instead_of_no_fix():
+    made = build_report(incident(history=HistoryFacts()), quiet_diagnosis())
+    assert made.no_fixes_because is not None
+    assert "was not read" in plain(made.no_fixes_because.text)
+
+
+def test_a_probe_that_failed_shows_its_reason():
+    evidence = incident()
+    broken = replace(evidence.probes[1], state=ProbeState.FAILED, reason=Redacted("timeout after 10 s"))
+    made = report(replace(evidence, probes=(evidence.probes[0], broken)))
+    assert any("timeout after 10 s" in gap.reason for gap in made.gaps)
+
+
+def test_every_id_used_in_the_json_resolves_in_the_document():
+    document = orjson.loads(render.to_json(report()))
+    listed = {found["id"] for found in document["evidence"]}
+
+    def used(value: Any) -> set[str]:
+        match value:
+            case {"evidence": list(ids), **rest} if all(isinstance(id_, str) for id_ in ids):
+                return set(ids) | used(rest)
+            case dict():
+                return {id_ for part in value.values() for id_ in used(part)}
+            case list():
+                return {id_ for part in value for id_ in used(part)}
+            case _:
+                return set()
+
+    assert len(used(document)) > 15
+    assert used(document) <= listed
+    assert document["schema_version"] == 1
