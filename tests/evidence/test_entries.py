@@ -176,7 +176,7 @@ def test_a_denied_permission_is_named() -> None:
     read = entry(
         protoPayload={
             "serviceName": "run.googleapis.com", "methodName": "m", "status": {"code": 7, "message": "denied"},
-            "authorizationInfo": [{"permission": "run.services.get", "resource": "r", "granted": True}, {"permission": "x.y.z"}],
+            "authorizationInfo": [{"permission": "run.services.get", "granted": True}, {"permission": "x.y.z"}],
         }
     )  # fmt: skip
     assert read.audit is not None
