@@ -1,0 +1,643 @@
+"""History of a local clone, read with the git executable.
+
+Owns how git is called: argument lists only, bounded in time and bytes, ids checked before they are arguments. git never
+sees the clone's own configuration: it runs on a shadow, a directory of ours that borrows the clone's objects and refs and
+holds no configuration, hook, attribute or remote. So nothing that the audited repository configures (hooks, fsmonitor,
+external diff, text conversion, aliases, fetch on demand) can run, and ownership (`safe.directory`) is no question.
+
+Leaves the choice of what is read to `history.py` and every verdict to `diagnosis/`.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from app.diagnosis.changes import parse_patch
+from app.errors import BadInput, SourceRefused
+from app.evidence.model import (
+    Commit,
+    CommitSha,
+    Containment,
+    ContainmentFact,
+    LineBlame,
+)
+from app.redact import cut
+
+_TIMEOUT = timedelta(seconds=30)
+_OUTPUT_LIMIT = 64 << 20
+"""Bytes that one call of git may print; a commit that rewrites a repository is shown without its changes."""
+_FILE_LIMIT = 1 << 20
+_SPAN_LIMIT = 20_000
+"""Commits between a fix and what runs, beyond which "not contained" is not said."""
+_TOUCHING_LIMIT = 3_000
+"""Commits of that span which touch the fix's files and are compared patch by patch."""
+_PATCH_LIMIT = 100_000
+"""Characters of one commit's patch that are kept."""
+_CHANGED_FILES_LIMIT = 300
+_TIPS_LIMIT = 20
+_BOUNDARY_LIMIT = 50
+
+_HEX = re.compile(r"[0-9a-f]{4,40}\Z")
+_FULL = re.compile(r"[0-9a-f]{40}\Z")
+_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]{0,200}\Z")
+_WEB = re.compile(r"(?:https://|ssh://git@|git@)(?:[^@/\s]*@)?([A-Za-z0-9.-]+)[:/]([\w.-]+)/([\w.-]+?)(?:\.git)?/?\Z")
+_REVERTS = re.compile(r"\breverts commit ([0-9a-f]{7,40})\b", re.IGNORECASE)
+_PICKED = re.compile(r"\(cherry picked from commit ([0-9a-f]{7,40})\)")
+_NEEDED_SIGNS = 8
+"""Letters and digits that a change must hold before an equal change elsewhere counts as the same one."""
+
+
+def open_clone(path: Path, *, timeout: timedelta = _TIMEOUT) -> "Clone":
+    """The clone at `path`: a work tree, a linked work tree or a bare repository. Raises `BadInput`."""
+    git_dir = _git_dir(path)
+    if git_dir is None:
+        raise BadInput(f"{path} is not a git repository", fix="Name the root of a clone with --repo.")
+    common = git_dir
+    if (pointer := git_dir / "commondir").is_file():
+        common = (git_dir / pointer.read_text().strip()).resolve()
+    shadow = Path(tempfile.mkdtemp(prefix="infra-audit-git-"))
+    clone = Clone(shadow, common / "objects", timeout)
+    weakref.finalize(clone, shutil.rmtree, shadow, ignore_errors=True)
+    (shadow / "objects").mkdir()
+    (shadow / "refs").symlink_to(common / "refs")
+    for name in ("packed-refs", "shallow"):
+        (shadow / name).symlink_to(common / name)
+    (shadow / "HEAD").write_bytes((git_dir / "HEAD").read_bytes())
+
+    config = clone.read_config(common / "config")
+    for key, value in (("extensions.objectformat", "sha1"), ("extensions.refstorage", "files")):
+        if config.get(key, value) != value:
+            raise BadInput(f"{path} is stored as {key} {config[key]}", fix="Name a clone in git's usual format.")
+    clone.web = _web(config.get("remote.origin.url", ""))
+    return clone
+
+
+def _git_dir(path: Path) -> Path | None:
+    """Where the repository of a work tree or bare repository is; found by files alone, git is not asked."""
+    path = path.resolve()
+    dot = path / ".git"
+    if dot.is_file():
+        text = dot.read_text(errors="replace")
+        if not text.startswith("gitdir:"):
+            return None
+        return (path / text.removeprefix("gitdir:").strip()).resolve()
+    for candidate in (dot, path):
+        if (candidate / "HEAD").is_file() and ((candidate / "objects").is_dir() or (candidate / "commondir").is_file()):
+            return candidate
+    return None
+
+
+def _web(remote: str) -> str | None:
+    """`https://host/owner/name` of a remote on GitHub or a GitHub Enterprise host; user and token are left out."""
+    found = _WEB.match(remote)
+    return f"https://{found[1]}/{found[2]}/{found[3]}" if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    out: bytes
+    error: str
+    cut_short: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Touching:
+    """A commit between a fix and what runs that touches the fix's files; `patch` is its patch identity."""
+
+    sha: CommitSha
+    subject: str
+    message: str
+    patch: str | None
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Clone:
+    """A History. Made by `open_clone`. Answers are remembered: commits do not change, and one audit asks the same twice."""
+
+    _shadow: Path
+    _objects: Path
+    _timeout: timedelta
+    web: str | None = None
+    _known: dict[str, bool] = field(default_factory=dict[str, bool])
+    _ancestry: dict[tuple[str, str], bool] = field(default_factory=dict[tuple[str, str], bool])
+    _facts: dict[tuple[str, str], ContainmentFact] = field(default_factory=dict[tuple[str, str], ContainmentFact])
+    _trees: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    _ignored: dict[str, Path | None] = field(default_factory=dict[str, Path | None])
+
+    # --- names ---
+
+    async def head(self) -> CommitSha:
+        """The default branch of the remote as last fetched, else what is checked out."""
+        for ref in ("refs/remotes/origin/HEAD", "HEAD"):
+            if sha := await self._ref(ref):
+                return sha
+        raise _refused("the clone has no commit yet")
+
+    async def resolve(self, name: str) -> CommitSha | None:
+        """Ids are looked up as ids, so a branch that is named like one cannot stand in for it; then tags and branches."""
+        if _HEX.match(name.lower()):
+            out = await self._out("rev-parse", f"--disambiguate={name.lower()}")
+            found = [sha for sha in out.decode().split() if await self._has(sha)]
+            if len(found) == 1:
+                return CommitSha(found[0])
+            if found or _FULL.match(name.lower()):
+                return None
+        if not _REF.match(name) or ".." in name:
+            return None
+        for kind in ("tags", "heads", "remotes/origin"):
+            if sha := await self._ref(f"refs/{kind}/{name}"):
+                return sha
+        return None
+
+    async def _ref(self, ref: str) -> CommitSha | None:
+        answer = await self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+        sha = answer.out.decode().strip()
+        return CommitSha(sha) if answer.status == 0 and _FULL.match(sha) else None
+
+    async def _has(self, sha: str) -> bool:
+        """Whether that full id is a commit here."""
+        if sha not in self._known:
+            await self._look_up((sha,))
+        return self._known[sha]
+
+    async def _look_up(self, shas: Iterable[str]) -> None:
+        asked = [sha for sha in shas if sha not in self._known]
+        fits = [sha for sha in asked if _FULL.match(sha)]
+        self._known.update(dict.fromkeys(asked, False))
+        if fits:
+            out = await self._out("cat-file", "--batch-check", stdin="\n".join(fits) + "\n")
+            for line in out.decode().splitlines():
+                sha, _, rest = line.partition(" ")
+                self._known[sha] = rest.startswith("commit ")
+
+    # --- commits ---
+
+    async def commits(self, shas: Sequence[CommitSha]) -> tuple[Commit, ...]:
+        """A merge shows what it changed against its first parent."""
+        await self._look_up(shas)
+        asked = list(dict.fromkeys(sha for sha in shas if self._known[sha]))
+        if not asked:
+            return ()
+        answer = await self._show(asked)
+        if not answer.cut_short:
+            found = {commit.sha: commit for commit in _commits(answer.out)}
+        else:
+            found: dict[CommitSha, Commit] = {}
+            for sha in asked:
+                alone = await self._show([sha])
+                if alone.cut_short:
+                    alone = await self._show([sha], "--no-patch")
+                found |= {commit.sha: commit for commit in _commits(alone.out)}
+        return tuple(self._linked(found[sha]) for sha in asked if sha in found)
+
+    async def _show(self, shas: Sequence[str], *options: str) -> _Answer:
+        patch = options or ("--patch", "--unified=3", "--find-renames", "--diff-merges=first-parent")
+        plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
+        args = ("log", "--no-walk=unsorted", "--stdin", _FORMAT, *patch, *plain)
+        return await self._run(*args, stdin="\n".join(shas) + "\n", must=True)
+
+    async def recent(self, *, limit: int) -> tuple[Commit, ...]:
+        head = await self.head()
+        out = await self._out("log", f"--max-count={limit}", "--no-patch", _FORMAT, "--end-of-options", head)
+        return tuple(self._linked(commit) for commit in _commits(out))
+
+    def _linked(self, commit: Commit) -> Commit:
+        if self.web is None:
+            return commit
+        return Commit(
+            commit.sha,
+            commit.parents,
+            commit.committed_at,
+            commit.author,
+            commit.subject,
+            commit.body,
+            commit.changes,
+            f"{self.web}/commit/{commit.sha}",
+        )
+
+    async def between(
+        self, previous: CommitSha, running: CommitSha, *, limit: int
+    ) -> tuple[tuple[CommitSha, ...], bool]:
+        for sha in (previous, running):
+            if not await self._has(sha):
+                raise _refused(f"the clone has no commit {sha}", "fetch the branch that was deployed")
+        shas, complete = await self._span(previous, running, limit)
+        return tuple(map(CommitSha, shas)), complete
+
+    async def _span(
+        self, base: str | None, running: str, limit: int, paths: Sequence[str] = (), *options: str
+    ) -> tuple[list[str], bool]:
+        """Ids in `running` and not in `base`, newest first, that touch `paths`; False when there are more than `limit`."""
+        stdin = f"{running}\n" + (f"^{base}\n" if base else "")
+        if paths:
+            stdin += "--\n" + "\n".join(paths) + "\n"
+        out = await self._out("rev-list", f"--max-count={limit + 1}", "--topo-order", *options, "--stdin", stdin=stdin)
+        shas = out.decode().split()
+        return shas[:limit], len(shas) <= limit
+
+    # --- is a fix in what runs? ---
+
+    async def containment(self, fix: CommitSha, running: CommitSha) -> ContainmentFact:
+        """A fix is carried by itself, by equal patches and by what says it was picked from it or applies it again.
+
+        What runs holds the fix when it holds a carrier that no revert came after; "after" is ancestry, never a date.
+        """
+        key = (fix, running)
+        if key not in self._facts:
+            self._facts[key] = await self._containment(fix, running)
+        return self._facts[key]
+
+    async def _containment(self, fix: CommitSha, running: CommitSha) -> ContainmentFact:
+        def fact(state: Containment, reason: str, via: CommitSha | None = None) -> ContainmentFact:
+            return ContainmentFact(fix, running, state, via, reason)
+
+        for sha in (running, fix):
+            if not await self._has(sha):
+                return fact(Containment.UNKNOWN, f"the clone has no commit {sha[:12]}")
+        if fix == running:
+            return fact(Containment.CONTAINED, "it is the running commit")
+        ancestor = await self._is_ancestor(fix, running)
+        base = fix if ancestor else await self._merge_base(fix, running)
+        paths = await self._paths_of(fix)
+        touching: list[_Touching] = []
+        complete = True
+        if paths:
+            touching, complete = await self._touching(base, running, paths)
+        subject = (
+            (await self._out("log", "--max-count=1", "--no-patch", "--format=%s", fix)).decode(errors="replace").strip()
+        )
+
+        same, undone = await self._patches(fix, running, base, squashed=bool(touching) and not ancestor)
+        carriers: dict[CommitSha, str] = {fix: "it is an ancestor of the running commit"} if ancestor else {}
+        reverts: dict[CommitSha, str] = {}
+        carried_subjects = {subject}
+        reverted_subjects: set[str] = set()
+        for commit in touching:
+            targets = [CommitSha(sha) for sha in _REVERTS.findall(commit.message.lower())]
+            picked = _PICKED.findall(commit.message)
+            if any(_names(target, reverts) for target in targets):
+                carriers[commit.sha] = "which takes the revert back"
+                carried_subjects.add(commit.subject)
+            elif targets and await self._undoes(targets, (fix, *carriers)):
+                reverts[commit.sha] = "which says that it reverts it"
+                reverted_subjects.add(commit.subject)
+            elif any(_names(sha, (fix, *carriers)) for sha in picked):
+                carriers[commit.sha] = "which says that it was picked from it"
+                carried_subjects.add(commit.subject)
+            elif any(_names(sha, reverts) for sha in picked):
+                reverts[commit.sha] = "which says that it was picked from its revert"
+                reverted_subjects.add(commit.subject)
+            elif commit.patch is not None and commit.patch in same:
+                carriers[commit.sha] = same[commit.patch]
+                carried_subjects.add(commit.subject)
+            elif commit.patch is not None and commit.patch == undone:
+                reverts[commit.sha] = "which makes the inverse change"
+                reverted_subjects.add(commit.subject)
+            elif _quoted(commit.subject, "Revert") in reverted_subjects:
+                carriers[commit.sha] = "which takes the revert back"
+                carried_subjects.add(commit.subject)
+            elif _quoted(commit.subject, "Revert") in carried_subjects and carriers:
+                reverts[commit.sha] = "which says that it reverts it"
+                reverted_subjects.add(commit.subject)
+
+        alive = [sha for sha in carriers if not await self._reverted(sha, reverts)]
+        if fix in alive:
+            return fact(Containment.CONTAINED, carriers[fix])
+        if alive:
+            via = alive[-1]
+            return fact(Containment.EQUIVALENT, f"carried by {via[:12]}, {carriers[via]}", via)
+        if carriers:
+            via = list(reverts)[-1]
+            return fact(Containment.REVERTED, f"undone by {via[:12]}, {reverts[via]}", via)
+        if doubt := await self._doubt(fix, base, running, complete):
+            return fact(Containment.UNKNOWN, doubt)
+        compared = f"no ancestor, and none of {len(touching)} commits that touch its files makes the same change"
+        return fact(Containment.ABSENT, compared)
+
+    async def _doubt(self, fix: str, base: str | None, running: str, complete: bool) -> str | None:
+        """Why "not contained" cannot be said; None when it can."""
+        if not complete or not (await self._span(base, running, _SPAN_LIMIT))[1]:
+            return f"no ancestor, and more than {_SPAN_LIMIT} commits lie between; not all were compared"
+        shallow = self._shadow / "shallow"
+        if not shallow.exists():
+            return None
+        ends = shallow.read_text().split()
+        if len(ends) > _BOUNDARY_LIMIT:
+            return "the clone is shallow, with too many ends to tell"
+        for end in ends:
+            # A fix that descends from every end of the running line cannot hide behind one of them.
+            if await self._is_ancestor(end, running) and not await self._is_ancestor(end, fix):
+                return "the clone is shallow and the fix may lie behind its end"
+        return None
+
+    async def _is_ancestor(self, older: str, newer: str) -> bool:
+        key = (older, newer)
+        if key not in self._ancestry:
+            answer = await self._run("merge-base", "--is-ancestor", older, newer)
+            if answer.status not in (0, 1):
+                raise _refused(answer.error)
+            self._ancestry[key] = answer.status == 0
+        return self._ancestry[key]
+
+    async def _merge_base(self, one: str, other: str) -> str | None:
+        answer = await self._run("merge-base", one, other)
+        return answer.out.decode().split()[0] if answer.status == 0 else None
+
+    async def _reverted(self, carrier: str, reverts: Iterable[str]) -> bool:
+        for revert in reverts:
+            if await self._is_ancestor(carrier, revert):
+                return True
+        return False
+
+    async def _undoes(self, targets: Sequence[str], carriers: Sequence[str]) -> bool:
+        """Whether one of the reverted commits is a carrier, or a merge that brought one."""
+        for target in targets:
+            if _names(target, carriers):
+                return True
+            merge = await self.resolve(target)
+            if merge is None:
+                continue
+            parents = (await self._out("rev-list", "--max-count=1", "--parents", merge)).decode().split()[1:]
+            if len(parents) < 2:
+                continue
+            for carrier in carriers:
+                if await self._is_ancestor(carrier, merge) and not await self._is_ancestor(carrier, parents[0]):
+                    return True
+        return False
+
+    async def _paths_of(self, sha: str) -> tuple[str, ...]:
+        """The files that a commit changes, a merge against its first parent."""
+        parents = (await self._out("rev-list", "--max-count=1", "--parents", sha)).decode().split()[1:]
+        trees = (parents[0], sha) if parents else ("--root", sha)
+        out = await self._out("diff-tree", "-r", "-z", "--name-only", "--no-commit-id", *trees)
+        paths = [path for path in out.decode(errors="surrogateescape").split("\0") if path and "\n" not in path]
+        return tuple(paths[:_CHANGED_FILES_LIMIT])
+
+    async def _touching(self, base: str | None, running: str, paths: Sequence[str]) -> tuple[list[_Touching], bool]:
+        """Commits that touch `paths`, ancestors before descendants."""
+        shas, complete = await self._span(base, running, _TOUCHING_LIMIT, paths, "--no-merges")
+        if not shas:
+            return [], complete
+        stdin = "\n".join(shas) + "\n"
+        out = await self._out("log", "--no-walk=unsorted", "--stdin", "--no-patch", "--format=%H%n%B%x00", stdin=stdin)
+        patches = await self._patch_ids(await self._diff_tree("--stdin", stdin=stdin))
+        touching: list[_Touching] = []
+        for record in out.decode(errors="replace").split("\0"):
+            sha, _, message = record.lstrip("\n").partition("\n")
+            if sha:
+                subject = message.lstrip("\n").partition("\n")[0].strip()
+                touching.append(_Touching(CommitSha(sha), subject, message, patches.get(sha)))
+        touching.reverse()
+        return touching, complete
+
+    async def _patches(
+        self, fix: str, running: str, base: str | None, *, squashed: bool
+    ) -> tuple[dict[str, str], str | None]:
+        """Patch identities that carry the fix, each with what it then is, and the identity of the inverse change."""
+        parents = (await self._out("rev-list", "--max-count=1", "--parents", fix)).decode().split()[1:]
+        trees = (parents[0], fix) if parents else ("--root", fix)
+        own = await self._diff_tree(*trees)
+        same: dict[str, str] = {}
+        undone = None
+        if _significant(own):
+            inverse = await self._patch_ids(await self._diff_tree("-R", *trees), name=fix)
+            own_id = await self._patch_ids(own, name=fix)
+            same |= dict.fromkeys(own_id.values(), "which makes the same change")
+            undone = next(iter(inverse.values()), None)
+        if squashed and base is not None:
+            for tip in await self._tips(fix, running):
+                fork = await self._merge_base(tip, running)
+                if fork is None or fork == tip:
+                    continue
+                whole = await self._diff_tree(fork, tip)
+                if _significant(whole):
+                    for patch in (await self._patch_ids(whole, name=tip)).values():
+                        same.setdefault(patch, "which makes the changes of its branch as one commit")
+        return same, undone
+
+    async def _tips(self, fix: str, running: str) -> list[str]:
+        """The fix and the tips of branches that hold it and are not in what runs: where its pull request may have ended."""
+        out = await self._out(
+            "for-each-ref", "--contains", fix, "--format=%(objectname)", "refs/heads", "refs/remotes", "refs/pull"
+        )
+        tips = list(dict.fromkeys([fix, *out.decode().split()]))[:_TIPS_LIMIT]
+        await self._look_up(tips)
+        return [tip for tip in tips if self._known[tip] and not await self._is_ancestor(tip, running)]
+
+    async def _diff_tree(self, *trees: str, stdin: str = "") -> bytes:
+        """Patches without context, so that a change keeps its identity when its neighbours move."""
+        options = ("-p", "--unified=0", "--no-renames", "--no-ext-diff", "--no-textconv", "--full-index")
+        return await self._out("diff-tree", "-r", *options, *trees, stdin=stdin)
+
+    async def _patch_ids(self, patches: bytes, *, name: str = "") -> dict[str, str]:
+        """Commit id to stable patch id; `name` is the commit of a single patch that does not tell its own."""
+        if name:
+            lines = patches.split(b"\n", 1)
+            patches = lines[1] if len(lines) == 2 and _FULL.match(lines[0].decode(errors="replace")) else patches
+            patches = name.encode() + b"\n" + patches
+        out = await self._out("patch-id", "--stable", stdin=patches)
+        pairs = (line.split() for line in out.decode().splitlines())
+        return {sha: patch for patch, sha in pairs}
+
+    # --- files ---
+
+    async def paths(self, sha: CommitSha) -> tuple[str, ...]:
+        if sha not in self._trees:
+            if not await self._has(sha):
+                raise _refused(f"the clone has no commit {sha}")
+            out = await self._out("ls-tree", "-r", "-z", "--name-only", sha)
+            self._trees[sha] = tuple(out.decode(errors="replace").rstrip("\0").split("\0")) if out else ()
+        return self._trees[sha]
+
+    async def file(self, sha: CommitSha, path: str) -> str | None:
+        if "\n" in path or path.startswith(("./", "../")) or not await self._has(sha):
+            return None
+        out = await self._out("cat-file", "--batch-check", stdin=f"{sha}:{path}\n")
+        blob, _, rest = out.decode(errors="replace").strip().rpartition(" blob ")
+        if not _FULL.match(blob) or not rest.isdigit() or int(rest) > _FILE_LIMIT:
+            return None
+        data = await self._out("cat-file", "blob", blob)
+        return None if b"\0" in data[:8000] else data.decode("utf-8", errors="replace")
+
+    async def holding(self, sha: CommitSha, text: str, *, limit: int) -> tuple[str, ...]:
+        """Files of that commit with `text` in one line, in order of path."""
+        if "\n" in text or not text or not await self._has(sha):
+            return ()
+        answer = await self._run(
+            "grep", "-I", "-l", "-z", "--fixed-strings", "--no-textconv", "--full-name", "-e", text, sha, "--"
+        )
+        if answer.status not in (0, 1):
+            raise _refused(answer.error)
+        found = answer.out.decode(errors="replace").split("\0")
+        return tuple(sorted(name.removeprefix(f"{sha}:") for name in found if name))[:limit]
+
+    async def blame(self, sha: CommitSha, path: str, line: int) -> LineBlame | None:
+        if line < 1 or not await self._has(sha):
+            return None
+        options = ["--porcelain", "--no-textconv", f"-L{line},{line}"]
+        if ignored := await self._ignored_revisions(sha):
+            options.append(f"--ignore-revs-file={ignored}")
+        answer = await self._run("blame", *options, sha, "--", path)
+        if answer.status != 0:
+            return None
+        head, *lines = answer.out.decode(errors="replace").split("\n")
+        facts = {key: value for key, _, value in (entry.partition(" ") for entry in lines if entry[:1] != "\t")}
+        at = datetime.fromtimestamp(int(facts.get("committer-time", "0")), UTC)
+        return LineBlame(CommitSha(head[:40]), at, cut(facts.get("author", "")), cut(facts.get("summary", "")))
+
+    async def _ignored_revisions(self, sha: CommitSha) -> Path | None:
+        if sha not in self._ignored:
+            self._ignored[sha] = None
+            text = await self.file(sha, ".git-blame-ignore-revs") or ""
+            named = [word for line in text.splitlines() if _FULL.match(word := line.partition("#")[0].strip())]
+            await self._look_up(named)
+            if kept := [word for word in named if self._known[word]]:
+                target = self._shadow / f"ignore-{sha}"
+                target.write_text("\n".join(kept) + "\n")
+                self._ignored[sha] = target
+        return self._ignored[sha]
+
+    # --- calling git ---
+
+    def read_config(self, path: Path) -> dict[str, str]:
+        """The settings of one file, includes not followed; values are data here and never reach git as configuration."""
+        if not path.is_file():
+            return {}
+        answer = self._call(("config", "--file", str(path), "--no-includes", "--null", "--list"), b"")
+        pairs = (item.partition("\n") for item in answer.out.decode(errors="replace").split("\0") if item)
+        return {key.lower(): value for key, _, value in pairs}
+
+    async def _out(self, *args: str, stdin: str | bytes = "") -> bytes:
+        answer = await self._run(*args, stdin=stdin, must=True)
+        if answer.cut_short:
+            raise _refused(f"git {args[0]} printed more than {_OUTPUT_LIMIT >> 20} MiB")
+        return answer.out
+
+    async def _run(self, *args: str, stdin: str | bytes = "", must: bool = False) -> _Answer:
+        data = stdin.encode(errors="surrogateescape") if isinstance(stdin, str) else stdin
+        answer = await asyncio.to_thread(self._call, args, data)
+        if must and answer.status != 0 and not answer.cut_short:
+            raise _refused(answer.error)
+        return answer
+
+    def _call(self, args: Sequence[str], stdin: bytes) -> _Answer:
+        env = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self._shadow),
+            "LC_ALL": "C",
+            "GIT_DIR": str(self._shadow),
+            "GIT_OBJECT_DIRECTORY": str(self._objects),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_ATTR_NOSYSTEM": "1",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_NO_LAZY_FETCH": "1",
+            "GIT_ALLOW_PROTOCOL": "",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_LITERAL_PATHSPECS": "1",
+        }
+        fixed = ("-c", "core.hooksPath=/dev/null", "-c", "core.bigFileThreshold=2m")
+        with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as errors:
+            source.write(stdin)
+            source.seek(0)
+            try:
+                process = subprocess.Popen(  # noqa: S603 - an argument list; every id in it was checked
+                    ("git", "--no-pager", *fixed, *args),  # noqa: S607 - the operator's git
+                    cwd=self._shadow,
+                    env=env,
+                    stdin=source,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                )
+            except FileNotFoundError:
+                raise _refused("there is no git executable", "install git") from None
+            late = threading.Event()
+
+            def stop() -> None:
+                late.set()
+                process.kill()
+
+            clock = threading.Timer(self._timeout.total_seconds(), stop)
+            clock.start()
+            try:
+                assert process.stdout is not None
+                out = process.stdout.read(_OUTPUT_LIMIT + 1)
+                if cut_short := len(out) > _OUTPUT_LIMIT:
+                    process.kill()
+                process.stdout.close()
+                status = process.wait()
+            finally:
+                clock.cancel()
+            if late.is_set():
+                raise _refused(f"git {args[0]} took longer than {self._timeout.total_seconds():.0f} s")
+            errors.seek(0)
+            error = errors.read(2000).decode(errors="replace").strip().partition("\n")[0]
+        return _Answer(status, out, error or f"git {args[0]} ended with status {status}", cut_short)
+
+
+def _refused(reason: str, remedy: str | None = None) -> SourceRefused:
+    return SourceRefused("history", reason, meaning="what the repository would tell is missing here", remedy=remedy)
+
+
+def _names(sha: str, commits: Iterable[str]) -> bool:
+    """Whether `sha`, perhaps abbreviated, is one of `commits`."""
+    return any(commit.startswith(sha) for commit in commits)
+
+
+def _quoted(subject: str, verb: str) -> str | None:
+    """`x` of `Revert "x"`."""
+    start = f'{verb} "'
+    return subject[len(start) : -1] if subject.startswith(start) and subject.endswith('"') else None
+
+
+def _significant(patch: bytes) -> bool:
+    """Whether the changed lines hold enough to be told from a chance likeness (a lone bracket, a binary file)."""
+    signs = 0
+    for line in patch.split(b"\n"):
+        if line[:1] in (b"+", b"-") and not line.startswith((b"+++ ", b"--- ")):
+            signs += sum(1 for byte in line[1:] if chr(byte).isalnum())
+            if signs >= _NEEDED_SIGNS:
+                return True
+    return False
+
+
+# --- what git log prints ----------------------------------------------------------------------------------------------
+
+_FORMAT = "--format=%x01%H%x00%P%x00%ct%x00%an%x00%s%x00%b%x00"
+
+
+def _commits(out: bytes) -> Iterator[Commit]:
+    """Records of `_FORMAT`, each with its patch. A line of a patch never begins with the record's sign."""
+    text = out.decode("utf-8", errors="replace")
+    at = text.find("\x01")
+    while at >= 0:
+        fields: list[str] = []
+        at += 1
+        for _ in range(6):
+            end = text.index("\0", at)
+            fields.append(text[at:end])
+            at = end + 1
+        following = text.find("\n\x01", at)
+        patch = text[at:following] if following >= 0 else text[at:]
+        sha, parents, time, author, subject, body = fields
+        yield Commit(
+            CommitSha(sha),
+            tuple(map(CommitSha, parents.split())),
+            datetime.fromtimestamp(int(time), UTC),
+            cut(author),
+            cut(subject),
+            cut(body.strip()),
+            parse_patch(cut(patch[:_PATCH_LIMIT])),
+        )
+        at = following + 1 if following >= 0 else -1
