@@ -19,6 +19,7 @@ from app.diagnosis.model import (
     EntryRef,
     LinkKind,
     RejectedCause,
+    Sentence,
     sentence,
 )
 from app.evidence.model import ErrorGroup, Evidence, Fingerprint, GroupKind, Sample
@@ -97,6 +98,9 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
 }
 """Class of a cause to the classes of what it is known to bring about, within one service and `NEAR`."""
 
+_LINE = 240
+"""Characters of a message that a sentence quotes."""
+
 _CONNECTION_NAME = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]:[a-z]+-[a-z]+[0-9]+:[a-z][a-z0-9-]*")
 _RESOURCE_PATH = re.compile(r"projects/[a-z0-9-]+/[a-zA-Z]+/[A-Za-z0-9._/-]+")
 _MACHINE = re.compile(r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com")
@@ -154,6 +158,20 @@ def groups_by_id(evidence: Evidence) -> dict[Fingerprint, ErrorGroup]:
     return {g.id: g for g in (*evidence.observations.groups, *evidence.observations.notices)}
 
 
+def said(group: ErrorGroup) -> Redacted:
+    """One line of what the newest occurrence says, values and all; a template hides the number that tells."""
+    if group.trace is not None:
+        outer = group.trace.chain[0]
+        line = f"{outer.type}: {outer.message}" if outer.message else outer.type
+    else:
+        line = group.latest.message or group.title
+    return cut(line.strip().partition("\n")[0][:_LINE])
+
+
+def times(count: int) -> Sentence:
+    return sentence("once") if count == 1 else sentence("{} times", count)
+
+
 def reach(start: Fingerprint, links: Sequence[CausalLink]) -> tuple[Fingerprint, ...]:
     """Every group that follows from `start`, nearest first."""
     out: list[Fingerprint] = []
@@ -208,21 +226,21 @@ def _may_lead(cause: Cause, effect: Cause | None, after: ErrorGroup) -> bool:
 def _link(before: ErrorGroup, after: ErrorGroup, cause: Cause, effect: Cause | None) -> CausalLink | None:
     seen = (EntryRef(before.id), EntryRef(after.id))
     if _within_chain(before, after):
-        text = sentence("{} was raised on the way to {}", before.title, after.title)
+        text = sentence("{} was raised on the way to {}", said(before), said(after))
         return CausalLink(before.id, after.id, LinkKind.EXCEPTION_CHAIN, Claim(text, seen))
     if _shared_trace(before, after):
-        text = sentence("{} stands in the same request as {}", before.title, after.title)
+        text = sentence("{} stands in the same request as {}", said(before), said(after))
         return CausalLink(before.id, after.id, LinkKind.SAME_REQUEST, Claim(text, seen, Basis.INFERRED))
     known = effect is not None and (effect.failure_class or "") in CONSEQUENCES.get(cause.failure_class or "", ())
     weak = effect is None or effect.symptom or known
     if weak and (gap := _instance_gap(before, after)) is not None:
-        text = sentence("{} comes {} before {} on the same instance", before.title, gap, after.title)
+        text = sentence("{} comes {} before {} on the same instance", said(before), gap, said(after))
         return CausalLink(before.id, after.id, LinkKind.SAME_INSTANCE, Claim(text, seen, Basis.INFERRED))
     if weak and _near(before, after) and (name := _named(before, after, cause)):
         text = sentence("both name {}, in the same minutes", name)
         return CausalLink(before.id, after.id, LinkKind.NAMED, Claim(text, seen, Basis.INFERRED))
     if known and _same_place(before, after) and _near(before, after):
-        text = sentence("{} is a known consequence of {}, in the same place and minutes", after.title, before.title)
+        text = sentence("{} is a known consequence of {}, in the same place and minutes", said(after), said(before))
         refs = (CountRef(before.id), CountRef(after.id))
         return CausalLink(before.id, after.id, LinkKind.RULE, Claim(text, refs, Basis.INFERRED))
     return None

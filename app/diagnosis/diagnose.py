@@ -7,8 +7,10 @@ Owns the order and what a group without a known message is taken for. Leaves mat
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import LiteralString
 
-from app.diagnosis.chain import Chain, groups_by_id, trace_causes
+from app.diagnosis.chain import NEAR, Chain, groups_by_id, said, times, trace_causes
 from app.diagnosis.changes import match_commits
 from app.diagnosis.configured import compare_configured
 from app.diagnosis.ledger import build_ledger, find_suspects
@@ -29,9 +31,9 @@ from app.diagnosis.model import (
 )
 from app.diagnosis.recognise import Recognition, recognise
 from app.diagnosis.recommend import Situation, recommend
-from app.diagnosis.scorecard import OWNERS, Scorecard, score_layers
+from app.diagnosis.scorecard import OWNERS, Scorecard, is_own_limit, score_layers
 from app.diagnosis.signatures.model import Signature, fill_check
-from app.diagnosis.whys import Judged, ask_whys
+from app.diagnosis.whys import Judged, ask_whys, likely_causes
 from app.evidence.model import (
     ErrorGroup,
     Evidence,
@@ -204,39 +206,42 @@ def _summary(evidence: Evidence, chain: Chain, card: Scorecard, group: ErrorGrou
         return Claim(text, (ReadingRef(),))
     refs = (EntryRef(group.id), CountRef(group.id))
     root = chain.root
+    count = times(group.count)
     if root is None:
-        text = sentence("{} happens {} times; its cause cannot be told from what was read.", group.title, group.count)
+        text = sentence("{} happens {}; its cause cannot be told from what was read.", said(group), count)
         return Claim(text, refs)
     where: Sentence = sentence(" at {}", root.component) if root.component else ()
     if root.symptom or card.layer is Layer.UNKNOWN:
-        text = sentence(
-            "{}{}, {} times; the entries show a consequence and not its cause.", root.title, where, group.count
-        )
+        text = sentence("{}{}, {}; the entries show a consequence and not its cause.", root.title, where, count)
         return Claim(text, refs)
-    text = sentence("{}{}: {} times since {}. Layer {}.", root.title, where, group.count, group.first_seen, card.layer)
+    text = sentence("{}{}, {} since {}. Layer **{}**.", root.title, where, count, group.first_seen, card.layer)
     return Claim(text, refs, Basis.INFERRED)
 
 
 def _deciding_check(evidence: Evidence, chain: Chain, signature: Signature | None) -> DecidingCheck | None:
-    """The first check of the root's signature that can be filled, else a look at the log around the failure."""
+    """The first check of the root's signature that can be filled; for a consequence, a look at the log around it."""
     groups = groups_by_id(evidence)
     root = chain.root
-    if root is not None and signature is not None:
-        labels = groups[root.group].latest.resource_labels
-        for check in signature.checks:
-            if (command := fill_check(check, labels, root.component)) is not None:
-                causes = signature.causes
-                question = (
-                    sentence("whether it is {}", signature.said(causes[0])) if causes else sentence("what is behind it")
-                )
-                return DecidingCheck(question, command)
     group = groups[root.group] if root else next(iter(evidence.observations.groups), None)
     if group is None:
         return None
-    command = _read_around(group.latest)
-    return DecidingCheck(sentence("what the same resource wrote just before"), command) if command else None
+    around = _read_around(group.latest)
+    beside = DecidingCheck(sentence("what the same resource wrote in the minutes before"), around) if around else None
+    if root is None or signature is None or root.symptom or is_own_limit(group, signature):
+        return beside
+    causes = likely_causes(signature, group)
+    for check in signature.checks:
+        if (command := fill_check(check, group.latest.resource_labels, root.component)) is not None:
+            question = (
+                sentence("whether it is this: {}", signature.said(causes[0]))
+                if causes
+                else sentence("what is behind it")
+            )
+            return DecidingCheck(question, command)
+    return beside
 
 
+_AFTER = timedelta(minutes=1)
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
 
@@ -255,9 +260,9 @@ def _read_around(sample: Sample) -> Redacted | None:
     ):
         value = sample.resource_labels.get(key)
         if value and _LABEL_VALUE.fullmatch(value):
-            until = sample.timestamp.strftime("%Y-%m-%dT%H:%M:%SZ")
-            query = f'resource.labels.{key}="{value}" timestamp<="{until}"'
-            return cut(f"gcloud logging read '{query}' --project={sample.project} --freshness=30d --limit=50")
+            since, until = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (sample.timestamp - NEAR, sample.timestamp + _AFTER))
+            query = f'resource.labels.{key}="{value}" timestamp>="{since}" timestamp<="{until}"'
+            return cut(f"gcloud logging read '{query}' --project={sample.project} --limit=100")
     return None
 
 
@@ -267,11 +272,9 @@ def _actions(evidence: Evidence, chain: Chain, signature: Signature | None) -> t
     root = chain.root
     if root is not None and signature is not None:
         labels = groups_by_id(evidence)[root.group].latest.resource_labels
-        for number, check in enumerate(signature.checks):
+        for check in signature.checks:
             if (command := fill_check(check, labels, root.component)) is not None:
-                cause = signature.causes[min(number, len(signature.causes) - 1)] if signature.causes else None
-                text = sentence("Check for: {}", signature.said(cause)) if cause else sentence("Check the resource")
-                out.append(RequiredAction(text, command, _already(evidence, command)))
+                out.append(RequiredAction(_what_it_shows(check), command, _already(evidence, command)))
     known = {action.command for action in out}
     for result in evidence.probes:
         unread = result.state in (ProbeState.NO_ACCESS, ProbeState.FAILED, ProbeState.NOT_ASKED)
@@ -279,6 +282,35 @@ def _actions(evidence: Evidence, chain: Chain, signature: Signature | None) -> t
             claim = Claim(sentence("could not be read by this audit: {}", result.state), (ProbeRef(result.target),))
             out.append(RequiredAction(sentence("Look at {}", result.target.name), result.target.command, claim))
     return tuple(out)
+
+
+_SHOWS: tuple[tuple[str, LiteralString], ...] = (
+    ("sql instances describe", "See the instance's state, addresses and activation policy"),
+    ("sql users", "See which database users exist"),
+    ("operations list", "See what was done to it, and when"),
+    ("run services describe", "See the service's settings: egress, limits, probes, account"),
+    ("run revisions describe", "See why the revision is ready or not"),
+    ("connectors", "See whether a connector exists and is ready"),
+    ("get-iam-policy", "See who may do what"),
+    ("service-accounts", "See the accounts and whether they are enabled"),
+    ("services list", "See which APIs are on"),
+    ("project-info", "See limits and their use"),
+    ("regions describe", "See limits and their use"),
+    ("firewall-rules", "See what the firewall lets through"),
+    ("subnets", "See the ranges and what is left of them"),
+    ("routers", "See the routers and their NAT"),
+    ("serial-port", "Read the machine's own log"),
+    ("kubectl logs", "Read the last lines of the container"),
+    ("kubectl", "See what the cluster says of it"),
+    ("builds", "Read the build's own log and account"),
+    ("backend-services", "See which backends are healthy"),
+    ("logging read", "Read the entries around it"),
+)
+"""Part of a command to what a reader learns from it, first fit."""
+
+
+def _what_it_shows(check: str) -> Sentence:
+    return next((sentence(words) for part, words in _SHOWS if part in check), sentence("See its present state"))
 
 
 def _already(evidence: Evidence, command: Redacted) -> Claim | None:

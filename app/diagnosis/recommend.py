@@ -4,7 +4,6 @@ Owns the rules and their order. Each is one row: when it holds, what is recommen
 reason. Leaves the judgement that they read to `chain.py`, `scorecard.py` and `ledger.py`.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -31,13 +30,11 @@ from app.diagnosis.model import (
     Suspect,
     sentence,
 )
-from app.diagnosis.scorecard import Scorecard, deploy_at_onset
+from app.diagnosis.scorecard import Scorecard, deploy_at_onset, is_own_limit
 from app.diagnosis.signatures.model import Signature
+from app.diagnosis.silence import Unit, judge_silence
 from app.evidence.model import ErrorGroup, Evidence, Revision
 from app.redact import cut
-
-SILENCE = 0.01
-"""Silence counts as an end when it would be this improbable at the earlier rate: the rule of the fix ledger."""
 
 QUIET = 0.2
 """Below this chance the silence is worth watching, without being proof."""
@@ -106,8 +103,18 @@ def recommend(situation: Situation) -> Recommendation:
         rule,
         priority_rule,
         _next_steps(situation, status),
-        None if status is Status.NO_FAILURES else situation.check,
+        _changes_if(situation, status),
     )
+
+
+def _changes_if(situation: Situation, status: Status) -> DecidingCheck | None:
+    """What would overturn the advice, phrased to follow "this changes if"."""
+    check = situation.check
+    if check is None or status is Status.NO_FAILURES:
+        return None
+    if status is Status.CANNOT_TELL or situation.chain.root is None:
+        return DecidingCheck(sentence("the check names a cause"), check.command)
+    return DecidingCheck(sentence("the check denies it ({})", check.question), check.command)
 
 
 def _status(situation: Situation) -> tuple[Status, Claim]:
@@ -155,11 +162,11 @@ def _recovering_by_fix(s: Situation) -> Claim | None:
 
 
 def _resolved_by_silence(s: Situation) -> Claim | None:
-    return _silent(s, at_most=SILENCE)
+    return _silent(s, convincing=True)
 
 
 def _recovering_by_silence(s: Situation) -> Claim | None:
-    return _silent(s, at_most=QUIET)
+    return _silent(s, convincing=False)
 
 
 def _fix_ineffective(s: Situation) -> Claim | None:
@@ -227,9 +234,9 @@ def _developers_fix(s: Situation) -> Claim | None:
 
 
 def _points_at(s: Situation) -> Claim | None:
-    """None for a root that only reports a consequence: the layer is then where to look first, not a verdict."""
+    """None for a root that only reports a consequence or a time limit: its layer is where to look first, no verdict."""
     root = s.chain.root
-    if root is None or root.symptom or s.card.owner is None or s.group is None:
+    if root is None or root.symptom or s.card.owner is None or s.group is None or is_own_limit(s.group, s.signature):
         return None
     text = sentence("the signs point at {} ({}), which {} can change", s.card.layer, s.card.confidence, s.card.owner)
     return Claim(text, (CountRef(s.group.id),))
@@ -269,38 +276,37 @@ STATUS_RULES: tuple[Rule, ...] = (
 # --- silence ----------------------------------------------------------------------------------------------------------
 
 
-def _silent(s: Situation, *, at_most: float) -> Claim | None:
-    """Whether the failure has stopped while its services were still exercised as before.
+def _silent(s: Situation, *, convincing: bool) -> Claim | None:
+    """Whether the failure has stopped while its services were exercised as before.
 
-    Failures per exposure (requests and starts) up to the last failure give the rate; the exposure after it gives how
-    improbable silence is at that rate (Poisson). Without exposure after it, silence proves nothing.
+    By the rule of the fix ledger (`silence.py`), taken without a fix: what was seen until the last failure against what
+    came after it. Without exposure after it, silence proves nothing.
     """
     if s.group is None or not s.group.failure:
         return None
     end = int(s.group.last_seen.timestamp()) // 60
-    before = after = 0
-    refs: list[EvidenceRef] = [CountRef(s.group.id)]
-    for exposure in s.evidence.observations.exposure:
-        if exposure.service not in s.group.services:
+    mine = [e for e in s.evidence.observations.exposure if e.service in s.group.services]
+    refs = (CountRef(s.group.id), *(ExposureRef(e.service, e.revision) for e in mine))
+    unit: Unit
+    for unit in ("requests", "starts"):
+        before: dict[int, int] = {}
+        after: dict[int, int] = {}
+        for exposure in mine:
+            for minute, count in (exposure.requests if unit == "requests" else exposure.starts).items():
+                side = before if minute <= end else after
+                side[minute] = side.get(minute, 0) + count
+        silence = judge_silence(unit, before, s.group.per_minute, after) if after else None
+        if silence is None:
             continue
-        refs.append(ExposureRef(exposure.service, exposure.revision))
-        for minute, count in (*exposure.requests.items(), *exposure.starts.items()):
-            if minute <= end:
-                before += count
-            else:
-                after += count
-    if before == 0 or after == 0:
-        return None
-    chance = math.exp(-after * s.group.count / before)
-    if chance >= at_most:
-        return None
-    text = sentence(
-        "silent since {} through {} requests and starts; at the earlier rate the chance of that is {}",
-        s.group.last_seen,
-        after,
-        chance,
-    )
-    return Claim(text, tuple(refs))
+        if silence.convincing if convincing else silence.probability < QUIET and silence.blocks > 0:
+            text = sentence(
+                "silent since {} through {} of exposure; the chance of that at the earlier rate is {}",
+                s.group.last_seen,
+                sentence("{} starts" if unit == "starts" else "{} requests", silence.exposure),
+                silence.probability,
+            )
+            return Claim(text, refs)
+    return None
 
 
 # --- priority ---------------------------------------------------------------------------------------------------------

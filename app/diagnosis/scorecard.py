@@ -57,6 +57,8 @@ DEPLOY_NEAR = timedelta(minutes=10)
 _RECOGNISED = {Specificity.SYMPTOM: 1.0, Specificity.GENERIC: 2.0, Specificity.PRODUCT: 3.0, Specificity.EXACT: 4.0}
 """What the words of the message say by themselves, by how much they say of the cause."""
 _OWN_CODE = 2.0
+_OWN_LIMIT = 0.5
+_ADDRESS = 2.5
 _DEPLOY = 2.0
 _NO_DEPLOY = 1.0
 _ONE_REVISION = 1.0
@@ -115,6 +117,8 @@ def score_layers(
     signals = [
         *_message(root, signature),
         *_own_code(root, group),
+        *_own_limit(chain, root, group, signature),
+        *_address(root, group),
         *_rollout(evidence, group),
         *_revisions(evidence, group),
         *_breadth(root, group),
@@ -148,7 +152,8 @@ def _decide(root: Cause, scores: Sequence[LayerScore]) -> Layer:
 def _owner(root: Cause, layer: Layer) -> LayerOwner | None:
     if layer is Layer.UNKNOWN:
         return None
-    return root.owner if layer is root.layer and root.owner else OWNERS[layer]
+    stays = layer is root.layer or (layer is Layer.CONFIGURATION and root.owner is LayerOwner.INFRASTRUCTURE)
+    return root.owner if stays and root.owner else OWNERS[layer]
 
 
 def _confidence(root: Cause, layer: Layer, scores: Sequence[LayerScore], evidence: Evidence) -> Confidence:
@@ -191,6 +196,53 @@ def _own_code(root: Cause, group: ErrorGroup) -> list[Signal]:
         text = sentence("the exception is raised in the program's own code, in {}", frame.function)
         return [Signal(Layer.APPLICATION, _OWN_CODE, Claim(text, refs))]
     return []
+
+
+_LIMIT = re.compile(r"time[d ]?[ -]?out|gave up|deadline", re.IGNORECASE)
+_ADDRESSED = re.compile(
+    r"\[(?:public|private)-ip\]|:\d{2,5}\b|://|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|io|dev|app|internal|local|cloud)\b",
+    re.IGNORECASE,
+)
+"""Where a message went: an address, a port or a host. A socket path in the container is none."""
+
+
+def is_own_limit(group: ErrorGroup, signature: Signature | None) -> bool:
+    """Whether the message gives only the program's own time limit, without where the time went."""
+    generic = signature is not None and signature.specificity is Specificity.GENERIC
+    text = group.latest.message
+    return generic and bool(_LIMIT.search(text)) and not _ADDRESSED.search(text)
+
+
+def _own_limit(chain: Chain, root: Cause, group: ErrorGroup, signature: Signature | None) -> list[Signal]:
+    """A wrapper's limit is no cause: it takes back what its words suggest, and hints at the program that set the limit."""
+    if signature is None or not is_own_limit(group, signature):
+        return []
+    refs = (EntryRef(root.group),)
+    text = sentence(
+        "the message gives a time limit of the program and no address, so it does not show where the time went"
+    )
+    out = [Signal(root.layer, -_RECOGNISED[signature.specificity], Claim(text, refs))]
+    if chain.symptoms:
+        ended = sentence("the program ends by its own limit; how long it waits is its own setting")
+        out.append(Signal(Layer.APPLICATION, _OWN_LIMIT, Claim(ended, refs, Basis.INFERRED)))
+    return out
+
+
+_SERVERLESS = ("cloud_run_revision", "cloud_run_job", "cloud_function", "gae_app")
+
+
+def _address(root: Cause, group: ErrorGroup) -> list[Signal]:
+    """The class of the address that does not answer: a private one is reached by the service's own network setting only."""
+    sample = group.latest
+    if root.layer is not Layer.INFRASTRUCTURE or sample.resource_type not in _SERVERLESS:
+        return []
+    if "[private-ip]" not in sample.message or not _LIMIT.search(sample.message):
+        return []
+    text = sentence(
+        "a private address times out, and this kind of service reaches private addresses only by its own egress setting"
+    )
+    claim = Claim(text, (EntryRef(root.group),), Basis.INFERRED)
+    return [Signal(Layer.CONFIGURATION, _ADDRESS, claim), Signal(Layer.INFRASTRUCTURE, -_ADDRESS, claim)]
 
 
 def _deploys(evidence: Evidence, group: ErrorGroup) -> list[DeployEvent]:

@@ -7,7 +7,7 @@ commands of a resource to the signature's checks.
 
 from dataclasses import dataclass
 
-from app.diagnosis.chain import Chain, groups_by_id
+from app.diagnosis.chain import Chain, groups_by_id, said, times
 from app.diagnosis.model import (
     Basis,
     Cause,
@@ -63,10 +63,13 @@ def ask_whys(judged: Judged) -> tuple[Why, ...]:
     if root is None:
         return (*steps, Why(sentence("Why does that happen?"), None, judged.check))
     if root.symptom:
-        text = sentence("Why does {} happen? The entries read show the consequence only.", cause_group.title)
+        text = sentence("Why does {} happen? The entries read show the consequence only.", said(cause_group))
         return (*steps, Why(text, None, judged.check))
-    steps += [_mechanism(root, cause_group, shown), _component(judged, root), _origin(judged, root, cause_group)]
-    return tuple(steps)
+    steps.append(_mechanism(root, cause_group, shown))
+    component = _component(judged, root, cause_group)
+    if component.answer is None:
+        return (*steps, component)
+    return (*steps, component, _origin(judged, root, cause_group))
 
 
 def _most_visible(judged: Judged, cause_group: ErrorGroup) -> ErrorGroup:
@@ -99,7 +102,10 @@ def _place(group: ErrorGroup) -> Sentence:
 
 def _symptom(shown: ErrorGroup) -> Why:
     question = sentence("Why does {} fail?", _place(shown))
-    text = sentence("{}: {} times from {} to {}.", shown.title, shown.count, shown.first_seen, shown.last_seen)
+    if shown.count == 1:
+        text = sentence("{}, once, at {}.", said(shown), shown.last_seen)
+    else:
+        text = sentence("{}, {} times from {} to {}.", said(shown), shown.count, shown.first_seen, shown.last_seen)
     return Why(question, Claim(text, (EntryRef(shown.id), CountRef(shown.id))))
 
 
@@ -126,11 +132,11 @@ def _at(frame: Frame) -> Sentence:
 def _mechanism(root: Cause, group: ErrorGroup, shown: ErrorGroup) -> Why:
     if group.id == shown.id:
         return Why(sentence("What does that message say?"), Claim(sentence("{}.", root.title), (EntryRef(group.id),)))
-    text = sentence("{}: {}, {} times in the window.", root.title, group.title, group.count)
+    text = sentence("{}: {}, {}.", root.title, said(group), times(group.count))
     return Why(sentence("What leads to it?"), Claim(text, (EntryRef(group.id), CountRef(group.id))))
 
 
-def _component(judged: Judged, root: Cause) -> Why:
+def _component(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
     """Which part it is about, and what a look at that part showed."""
     layer = judged.card.layer
     refs: list[EvidenceRef] = [EntryRef(root.group)]
@@ -144,6 +150,7 @@ def _component(judged: Judged, root: Cause) -> Why:
                 states.append(sentence("; {} is not healthy", result.target.name))
                 refs.append(ProbeRef(result.target))
     question = sentence("Which part is at fault?")
+    states += _address_says(group)
     if layer is Layer.UNKNOWN:
         return Why(question, None, judged.check)
     first = (
@@ -153,6 +160,30 @@ def _component(judged: Judged, root: Cause) -> Why:
     )
     text = tuple(part for piece in (first, *states, sentence(".")) for part in piece)
     return Why(question, Claim(text, tuple(refs), Basis.INFERRED))
+
+
+def _address_says(group: ErrorGroup) -> list[Sentence]:
+    """What follows from the class of the address that was dialled in vain."""
+    message = group.latest.message
+    if "dial tcp" not in message and "timed out" not in message.lower():
+        return []
+    if "[public-ip]" in message:
+        return [
+            sentence("; the address is public, so the way out of the service's network is asked before any connector")
+        ]
+    if "[private-ip]" in message:
+        return [sentence("; the address is private, so the path inside the network comes first")]
+    return []
+
+
+def likely_causes(signature: Signature, group: ErrorGroup) -> tuple[str, ...]:
+    """The signature's causes in order, without those for the other class of address than the one that the entry names."""
+    message = group.latest.message
+    public, private = "[public-ip]" in message, "[private-ip]" in message
+    if public == private:
+        return signature.causes
+    other = "private address" if public else "public address"
+    return tuple(cause for cause in signature.causes if not cause.startswith(other)) or signature.causes
 
 
 def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
@@ -172,7 +203,7 @@ def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
         text = sentence("It begins at {}, after the deploy at {}.", group.first_seen, event.at)
         return Why(question, Claim(text, refs2, Basis.INFERRED), judged.check)
     signature = judged.signature
-    if signature is not None and signature.causes:
-        text = sentence("No entry says. Most often: {}.", signature.said(signature.causes[0]))
+    if signature is not None and (causes := likely_causes(signature, group)):
+        text = sentence("No entry says. Most often: {}.", signature.said(causes[0]))
         return Why(question, Claim(text, (EntryRef(group.id),), Basis.HYPOTHESIS), judged.check)
     return Why(sentence("Why now? Nothing that was read tells by what it began."), None, judged.check)

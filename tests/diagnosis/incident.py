@@ -31,6 +31,7 @@ from app.evidence.model import (
     Window,
 )
 from app.redact import cut
+from benchmarks.diagnose import evidence_of
 
 START = datetime(2026, 3, 2, 14, 0, tzinfo=UTC)
 WINDOW = Window(START, START + timedelta(hours=1))
@@ -88,10 +89,13 @@ def group(
     kind: GroupKind = GroupKind.MESSAGE,
     failure: bool = True,
     last: float | None = None,
+    minutes: Sequence[int] = (),
     stack: StackTrace | None = None,
     **kept: Any,
 ) -> ErrorGroup:
-    """A group named by one letter or word; `last` is the minute of its newest entry."""
+    """A group named by one letter or word; `last` is the minute of its newest entry, `minutes` are those it failed in."""
+    if minutes:
+        kept["minute"], last, count = minutes[0], minutes[-1], len(minutes)
     first = sample(message, **kept)
     latest = sample(message, **{**kept, "minute": last}) if last is not None else first
     revision = RevisionCount(first.service, first.revision, count, first.timestamp, latest.timestamp)
@@ -106,7 +110,8 @@ def group(
         entries=count,
         first_seen=first.timestamp,
         last_seen=latest.timestamp,
-        per_minute={int(first.timestamp.timestamp()) // 60: count},
+        per_minute={int(at(m).timestamp()) // 60: 1 for m in minutes}
+        or {int(first.timestamp.timestamp()) // 60: count},
         per_revision=(revision,),
         services=(first.service,) if first.service else (),
         instances=1,
@@ -176,3 +181,34 @@ def cause(
         symptom=symptom,
         claim=Claim(sentence("it is known"), (EntryRef(of.id),)),
     )
+
+
+def line(message: str, *, minute: float = 5, service: str = "shop", **fields: Any) -> dict[str, Any]:
+    """A container line as `gcloud logging read --format=json` prints it."""
+    return {
+        "insertId": f"x{minute}{message[:12]}",
+        "timestamp": at(minute).isoformat(),
+        "severity": "ERROR",
+        "resource": {
+            "type": "cloud_run_revision",
+            "labels": {
+                "project_id": "demo-shop",
+                "location": "europe-west1",
+                "service_name": service,
+                "revision_name": f"{service}-00002-abc",
+            },
+        },
+        "logName": "projects/demo-shop/logs/run.googleapis.com%2Fstderr",
+        "textPayload": message,
+        **fields,
+    }
+
+
+def platform_line(message: str, **fields: Any) -> dict[str, Any]:
+    return line(message, logName="projects/demo-shop/logs/run.googleapis.com%2Fvarlog%2Fsystem", **fields)
+
+
+def read(*entries: Mapping[str, Any], title: str | None = None) -> Evidence:
+    """What an audit of these entries holds, by the way they take in the product."""
+    case = {"id": "case", "entries": entries, "issue_title": title}
+    return evidence_of(case)

@@ -187,15 +187,15 @@ def test_rollback_needs_deploy_healthy_predecessor_and_suspect() -> None:
 
 
 def test_silence_with_exposure_ends_it_and_silence_without_does_not() -> None:
-    failing = group("f", "failure", minute=1, last=10, count=50)
+    failing = group("f", "failure", minutes=range(1, 31))
     exercised = evidence(failing, exposure=[exposure(NEW, range(60))])
-    idle = evidence(failing, exposure=[exposure(NEW, range(11))])
+    idle = evidence(failing, exposure=[exposure(NEW, range(31))])
     assert recommend(situation(exercised, failing)).status is Status.RESOLVED
     assert recommend(situation(idle, failing)).status is Status.APPLICATION_FIX
 
 
 def test_a_short_silence_is_watched() -> None:
-    failing = group("f", "failure", minute=1, last=49, count=10)
+    failing = group("f", "failure", minutes=range(1, 56))
     advice = recommend(situation(evidence(failing, exposure=[exposure(NEW, range(60))]), failing))
     assert (advice.status, advice.action) == (Status.RECOVERING, DeveloperAction.VERIFY)
 

@@ -1,0 +1,168 @@
+"""From entries to a verdict, and what is asked of the resources they name."""
+
+import json
+
+import pytest
+from pydantic import TypeAdapter
+
+from app.diagnosis.diagnose import diagnose, wanted_probes
+from app.diagnosis.model import Diagnosis, Layer, Status, plain
+from app.evidence.model import Evidence, LayerOwner, ProbeKind
+from tests.diagnosis.incident import line, platform_line, read
+
+DIAL = (
+    "Cloud SQL connection failed. Please see https://cloud.google.com/sql/docs/postgres/connect-run for additional details: "
+    'dial error: failed to dial (connection name = "demo-shop:europe-west1:main"): dial tcp {}:3307: i/o timeout'
+)
+GAVE_UP = (
+    "Traceback (most recent call last):\n"
+    '  File "/srv/shop/start.py", line 1018, in _initialize_database\n'
+    "    raise StartupError(f'gave up')\n"
+    "StartupError: Database initialization timeout after 8.0s in staging environment"
+)
+ENDED = "Container called exit(3)."
+
+
+def startup(*middle: dict[str, object]) -> Evidence:
+    return read(*middle, line(GAVE_UP, minute=5.2), platform_line(ENDED, minute=5.3, severity="WARNING"))
+
+
+def test_the_dial_line_is_the_cause_and_wrapper_and_exit_follow_from_it() -> None:
+    found = startup(line(DIAL.format("34.10.20.30"), minute=5))
+    verdict = diagnose(found)
+    assert verdict.failure_class == "cloud-sql-connection-timeout"
+    assert (verdict.layer, verdict.owner) == (Layer.INFRASTRUCTURE, LayerOwner.INFRASTRUCTURE)
+    assert verdict.component == "demo-shop:europe-west1:main"
+    assert verdict.recommendation.status is Status.INFRASTRUCTURE_ESCALATION
+    assert len(verdict.symptoms) == 2
+
+
+def test_the_wrapper_alone_gives_a_time_limit_and_no_cause() -> None:
+    verdict = diagnose(startup())
+    assert verdict.recommendation.status is Status.CANNOT_TELL
+    assert verdict.layer is Layer.UNKNOWN
+    assert verdict.owner is None
+    assert verdict.recommendation.changes_if is not None
+    assert "8.0s" in str(verdict.whys)
+
+
+def test_a_private_address_from_a_serverless_service_points_at_its_own_egress() -> None:
+    verdict = diagnose(read(line(DIAL.format("10.20.30.4"))))
+    assert (verdict.layer, verdict.owner) == (Layer.CONFIGURATION, LayerOwner.INFRASTRUCTURE)
+
+
+def test_an_exit_code_alone_decides_nothing() -> None:
+    verdict = diagnose(read(platform_line(ENDED, severity="WARNING")))
+    assert verdict.recommendation.status is Status.CANNOT_TELL
+    assert verdict.whys[-1].answer is None
+
+
+def test_an_unknown_message_stays_unknown() -> None:
+    verdict = diagnose(read(line("the frobnicator is out of cheese")))
+    assert verdict.root is None
+    assert verdict.failure_class is None
+    assert (verdict.layer, verdict.owner, verdict.component) == (Layer.UNKNOWN, None, None)
+    assert verdict.recommendation.status is Status.CANNOT_TELL
+
+
+def test_an_exception_of_its_own_code_is_the_program_s() -> None:
+    trace = (
+        'Traceback (most recent call last):\n  File "/srv/shop/cart.py", line 40, in total\n'
+        "    return prices[item]\nKeyError: 'tea'"
+    )
+    verdict = diagnose(read(line(trace)))
+    assert verdict.failure_class == "application-exception"
+    assert (verdict.layer, verdict.owner) == (Layer.APPLICATION, LayerOwner.DEVELOPERS)
+    assert verdict.recommendation.status is Status.APPLICATION_FIX
+
+
+def test_healthy_entries_raise_no_alarm() -> None:
+    verdict = diagnose(read(line("listening on 8080", severity="INFO"), line("ready", severity="INFO", minute=6)))
+    assert verdict.root is None
+    assert verdict.recommendation.status is Status.NO_FAILURES
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_the_order_of_the_entries_does_not_matter(swap: bool) -> None:
+    entries = [
+        line(DIAL.format("34.10.20.30"), minute=5),
+        line("TypeError: x is not a function", minute=6),
+        platform_line(ENDED, minute=7, severity="WARNING"),
+    ]
+    one = diagnose(read(*entries))
+    other = diagnose(read(*(reversed(entries) if swap else entries)))
+    assert plain(one.summary.text) == plain(other.summary.text)
+    assert one.links == other.links
+
+
+def test_the_same_evidence_gives_the_same_bytes_also_after_it_was_saved() -> None:
+    found = startup(line(DIAL.format("34.10.20.30"), minute=5))
+    evidence, diagnosis = TypeAdapter(Evidence), TypeAdapter(Diagnosis)
+    loaded = evidence.validate_json(evidence.dump_json(found))
+    assert diagnosis.dump_json(diagnose(found)) == diagnosis.dump_json(diagnose(loaded))
+
+
+def test_every_claim_of_a_verdict_rests_on_evidence() -> None:
+    dumped = TypeAdapter(Diagnosis).dump_python(
+        diagnose(startup(line(DIAL.format("34.10.20.30"), minute=5))), mode="json"
+    )
+    claims = [found for found in _walk(dumped) if "basis" in found]
+    assert len(claims) > 8
+    assert all(claim["evidence"] for claim in claims)
+
+
+def _walk(value: object) -> list[dict[str, object]]:
+    if isinstance(value, dict):
+        return [value, *(found for inner in value.values() for found in _walk(inner))]
+    if isinstance(value, list):
+        return [found for inner in value for found in _walk(inner)]
+    return []
+
+
+# --- probes -----------------------------------------------------------------------------------------------------------
+
+
+def probes(found: Evidence) -> dict[ProbeKind, str]:
+    return {target.kind: target.name for target in wanted_probes(found)}
+
+
+def test_what_the_entries_name_is_looked_at_by_its_full_name() -> None:
+    wanted = probes(startup(line(DIAL.format("34.10.20.30"), minute=5)))
+    assert wanted[ProbeKind.CLOUD_SQL] == "projects/demo-shop/instances/main"
+    assert wanted[ProbeKind.CLOUD_SQL_OPERATIONS] == "projects/demo-shop/instances/main"
+    assert wanted[ProbeKind.CLOUD_RUN] == "projects/demo-shop/locations/europe-west1/services/shop"
+    assert wanted[ProbeKind.SERVICE_HEALTH] == "projects/demo-shop/locations/global"
+    assert ProbeKind.PUBLIC_STATUS in wanted
+
+
+def test_a_socket_path_names_the_database_and_no_vpc_connector() -> None:
+    text = "could not connect to /cloudsql/demo-shop:europe-west1:main/.s.PGSQL.5432"
+    wanted = probes(read(line(text)))
+    assert wanted[ProbeKind.CLOUD_SQL] == "projects/demo-shop/instances/main"
+    assert ProbeKind.VPC_CONNECTOR not in wanted
+
+
+def test_a_connector_is_looked_at_when_an_entry_names_it() -> None:
+    text = "VPC connector projects/demo-shop/locations/europe-west1/connectors/main-vpc does not exist"
+    assert probes(read(line(text)))[ProbeKind.VPC_CONNECTOR].endswith("/connectors/main-vpc")
+
+
+@pytest.mark.parametrize("name", ["shop; rm -rf /", "$(id)", "--project=other", "Shop", "a b", "x`y`"])
+def test_a_name_that_is_no_identifier_becomes_no_command(name: str) -> None:
+    hostile = line("TypeError: boom")
+    hostile["resource"]["labels"]["service_name"] = name
+    hostile["textPayload"] = f'failed to dial (connection name = "demo-shop:europe-west1:{name}") i/o timeout'
+    for target in wanted_probes(read(hostile)):
+        assert name not in target.command
+        assert target.kind is not ProbeKind.CLOUD_RUN
+
+
+def test_no_failure_asks_nothing() -> None:
+    assert wanted_probes(read(line("ready", severity="INFO"))) == ()
+
+
+def test_each_resource_is_asked_once() -> None:
+    found = read(*(line(DIAL.format("34.10.20.30") + f" try {n}", minute=n) for n in range(1, 9)))
+    targets = [(target.kind, target.name) for target in wanted_probes(found)]
+    assert len(targets) == len(set(targets))
+    assert json.dumps(targets).count("instances/main") == 2
