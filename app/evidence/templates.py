@@ -1,0 +1,449 @@
+"""Messages to templates: which parts of a message are its sentence, and which are values put into it.
+
+Owns the two steps from text to template. The first looks at one message alone: digits are squeezed, then every word that is
+by its own look a value (a number, an id, an address, a path, the right side of `key=value`) becomes `<*>`; what is left is
+the message's *shape*. The second looks at all shapes together: where shapes differ in one place only, and that place looks
+like a slot for values, they are one template. Because the first step depends on the message alone and the second on the
+set of shapes, the result depends on neither order nor count of the messages.
+
+Leaves to `grouping.py` what a group is and how it is counted, and to `redact.py` the cutting of secrets: templates are not
+redacted.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Final
+
+MASK: Final = "<*>"
+
+Tokens = tuple[str, ...]
+
+_DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
+_VERSION: Final = re.compile(r"^v\d{1,2}(?:(?:alpha|beta)\d*)?$")
+_HEX: Final = re.compile(r"^(?:0x)?[0-9a-fA-F]{8,}$")
+_MAX_BYTES: Final = 8_192
+"""Only the head of a message is looked at: what tells faults apart stands at its beginning."""
+_MAX_WORDS: Final = 120
+_MEMO: Final = 16_384
+"""Entries of each memo. They are dropped together when full: the few hundred that matter are back at once."""
+_EARLY: Final = 4_096
+"""From so many shapes of one scope on, the obvious slots are merged while messages still arrive."""
+_MOST: Final = 12_288
+"""Shapes of one scope kept apart. Beyond, what is new is told apart by its first word only: nothing is lost, detail is."""
+_CERTAIN: Final = 48
+"""So many different words in one place, all else equal, are values whatever they look like."""
+_MANY: Final = 6
+"""So many different words in one place of one sentence are values unless something speaks against it."""
+
+
+class TemplateMiner:
+    """Learns templates from a stream of messages, in memory that does not grow with their number.
+
+    `add` returns the number of the message's shape. `finish` says which template each shape ended in. Messages of different
+    scopes never share a template.
+    """
+
+    def __init__(self) -> None:
+        self._scopes: dict[str, _Scope] = {}
+        self._owner: list[_Scope] = []
+        self._words = _Words()
+
+    def add(self, message: str, scope: str = "") -> int:
+        found = self._scopes.get(scope)
+        if found is None:
+            found = self._scopes[scope] = _Scope(self._words, self._owner)
+        line = _squeeze(message)
+        number = found.lines.get(line)
+        return found.learn(line) if number is None else number
+
+    def add_words(self, words: Tokens, scope: str = "") -> int:
+        """As `add`, for what is no sentence: `words` stand as they are, values in them masked already."""
+        found = self._scopes.get(scope)
+        if found is None:
+            found = self._scopes[scope] = _Scope(self._words, self._owner)
+        return found.number(words)
+
+    def finish(self) -> Sequence[Tokens]:
+        """The template of every shape, by the shape's number."""
+        templates: list[Tokens] = [()] * len(self._owner)
+        for scope in self._scopes.values():
+            merged = merge_shapes(scope.shapes)
+            for shape, number in scope.shapes.items():
+                templates[number] = merged[shape]
+            for number in scope.moved:
+                templates[number] = templates[scope.end_of(number)]
+        return templates
+
+
+def render(template: Tokens) -> str:
+    return " ".join(template)
+
+
+class _Scope:
+    """The shapes of messages that may share templates. A shape that was merged early has `moved` to another's number."""
+
+    def __init__(self, words: "_Words", owner: list["_Scope"]) -> None:
+        self.lines: dict[bytes, int] = {}
+        self.shapes: dict[Tokens, int] = {}
+        self.moved: dict[int, int] = {}
+        self._words = words
+        self._owner = owner
+        self._masked: dict[bytes, int] = {}
+        self._slots: dict[tuple[int, Tokens], int] = {}
+        self._room = _EARLY
+
+    def learn(self, line: bytes) -> int:
+        masked = b" ".join(map(self._words.__getitem__, line.split(None, _MAX_WORDS)[:_MAX_WORDS]))
+        number = self._masked.get(masked)
+        if number is None:
+            number = self.number(collapse(masked.decode("utf-8", "replace").split(" ")))
+            if len(self._masked) >= _MEMO:
+                self._masked.clear()
+            self._masked[masked] = number
+        if len(self.lines) >= _MEMO:
+            self.lines.clear()
+        self.lines[line] = number
+        return number
+
+    def number(self, shape: Tokens) -> int:
+        number = self.shapes.get(shape)
+        if number is not None:
+            return number
+        for place in range(len(shape)) if self._slots else ():
+            number = self._slots.get((place, shape[:place] + shape[place + 1 :]))
+            if number is not None:
+                return number
+        if len(self.shapes) >= self._room:
+            self._merge_early()
+        if len(self.shapes) >= _MOST:
+            shape = (*shape[:1], MASK) if len(self.shapes) < 2 * _MOST else (MASK,)
+            if shape in self.shapes:
+                return self.shapes[shape]
+        return self._new(shape)
+
+    def end_of(self, number: int) -> int:
+        while number in self.moved:
+            number = self.moved[number]
+        return number
+
+    def _new(self, shape: Tokens) -> int:
+        number = self.shapes[shape] = len(self._owner)
+        self._owner.append(self)
+        return number
+
+    def _merge_early(self) -> None:
+        """Merge what is certain to be merged at the end, to make room."""
+        for place in range(max(map(len, self.shapes))):
+            alike: dict[Tokens, list[Tokens]] = {}
+            for shape in self.shapes:
+                if place < len(shape):
+                    alike.setdefault(shape[:place] + shape[place + 1 :], []).append(shape)
+            for rest, shapes in alike.items():
+                if len(shapes) >= _CERTAIN and any(MASK not in word for word in rest):
+                    template = _generalise(shapes)
+                    number = self.shapes.get(template)
+                    if number is None:
+                        number = self._new(template)
+                    self._slots[place, rest] = number
+                    for shape in shapes:
+                        if shape != template:
+                            self.moved[self.shapes.pop(shape)] = number
+        self._room = max(_EARLY, min(_MOST, 2 * len(self.shapes)))
+
+
+def _squeeze(message: str) -> bytes:
+    """The head of the message with every run of digits made one `0`. Runs of more than 24 digits leave a few."""
+    line = message.encode("utf-8", "replace")[:_MAX_BYTES].translate(_DIGITS_TO_ZERO)
+    return line.replace(b"000", b"0").replace(b"00", b"0").replace(b"00", b"0").replace(b"00", b"0")
+
+
+def shape_of(message: str) -> Tokens:
+    """The shape of one message, for texts that are shown but not compared."""
+    words = _squeeze(message).decode("utf-8", "replace").split()[:_MAX_WORDS]
+    return collapse([mask_word(word) for word in words])
+
+
+def mask_path(path: str) -> Tokens:
+    """The segments of a request path, values masked. Versions such as `v1` are part of the route."""
+    segments = path.strip("/").split("/")[:_MAX_WORDS]
+    return tuple(segment if _VERSION.match(segment) else _mask_segment(segment) for segment in segments)
+
+
+def _mask_segment(segment: str) -> str:
+    if (
+        len(segment) > 40
+        or "@" in segment
+        or "%" in segment
+        or any(c.isdigit() for c in segment)
+        or _HEX.match(segment)
+    ):
+        return MASK
+    return segment
+
+
+# --- the first step: one message ----------------------------------------------------------------------------------------
+
+
+class _Words(dict[bytes, bytes]):
+    """Word to masked word, remembered."""
+
+    def __missing__(self, word: bytes) -> bytes:
+        masked = mask_word(word.decode("utf-8", "replace")).encode()
+        if len(self) >= _MEMO:
+            self.clear()
+        self[word] = masked
+        return masked
+
+
+_DELIMITERS: Final = r"[=:,;()\[\]{}<>\"'|]"
+_PIECES: Final = re.compile(rf"{_DELIMITERS}|\.\.")
+_SPLIT: Final = re.compile(rf"((?:{_DELIMITERS}|\.\.+)+)")
+_ENDS_VALUE: Final = re.compile(r"[,;)\]}]")
+_VALUE_FOLLOWS: Final = re.compile(r"(?<![=!<>])=[\"'(\[{]*$")
+_COMPARED: Final = re.compile(r"^[<>~]=?(?=[-+.]?0)")
+_PATH: Final = re.compile(r"^(?:[A-Za-z]:)?[/\\].|.[/\\].*[/\\]|://")
+_DOTTED: Final = re.compile(r"^[\w$-]+(?:\.[\w$-]+){2,}$")
+_HOST: Final = re.compile(r"^[\w-]+(?:\.[\w-]+)+$")
+_SOURCE_FILE: Final = re.compile(r"\.(?:py|java|kt|scala|js|mjs|ts|go|rb|php|cs|c|cc|cpp|h|rs)$")
+_ERROR_NAME: Final = re.compile(r"(?:Exception|Error|Failure|Fault|Timeout)$")
+_ACRONYM: Final = re.compile(r"^[A-Z]{3,}0$")
+_LITERALS: Final = frozenset({"true", "false", "True", "False", "TRUE", "FALSE"})
+_RUN: Final = re.compile(r"<\*>(?:[:.,;/|@#+-]*<\*>)+")
+
+
+def mask_word(word: str) -> str:
+    """The word with its values masked. Digits arrive squeezed to `0`.
+
+    >>> mask_word("uid=0,"), mask_word("[instance:"), mask_word("(0.0"), mask_word("/var/log/x"), mask_word("<0")
+    ('uid=<*>,', '[instance:', '(<*>', '<*>', '<*>')
+    """
+    if word.isalpha():
+        return MASK if word in _LITERALS or (len(word) >= 8 and _HEX.match(word)) else word
+    word = _COMPARED.sub("", word)
+    if "0" in word and not _PIECES.search(word):
+        return _mask_number(word)
+    out: list[str] = []
+    parts = _SPLIT.split(word)
+    is_value = False
+    for index, part in enumerate(parts):
+        if index % 2:
+            is_value = (is_value and not _ENDS_VALUE.search(part)) or _VALUE_FOLLOWS.search(part) is not None
+            out.append(part)
+        elif part:
+            follows = "".join(parts[index + 1 : index + 3])
+            out.append(MASK if is_value and part != "?" else _mask_piece(part, follows))
+    return _RUN.sub(MASK, "".join(out))
+
+
+def _mask_number(word: str) -> str:
+    if _ACRONYM.match(word):
+        return word[:-1] + MASK
+    return MASK + word[len(word.rstrip(".!?")) :]
+
+
+def _mask_piece(piece: str, follows: str) -> str:
+    """`follows` is the delimiter after the piece and the next piece."""
+    if piece in _LITERALS:
+        return MASK
+    if "0" in piece:
+        if follows.startswith("(") and len(piece) > 2 and piece[:2].isalpha():
+            return piece.replace("0", MASK)
+        return _mask_number(piece)
+    if "@" in piece and len(piece) > 2:
+        return MASK
+    if ("/" in piece or "\\" in piece) and _PATH.search(piece):
+        return MASK
+    bare = piece.rstrip(".")
+    if "." in bare:
+        if bare.count(".") >= 2 and _DOTTED.match(bare) and not _ERROR_NAME.search(bare):
+            return MASK + piece[len(bare) :]
+        if follows.startswith(":0") and _HOST.match(bare) and not _SOURCE_FILE.search(bare):
+            return MASK
+    if len(piece) >= 8 and _HEX.match(piece):
+        return MASK
+    return piece
+
+
+_UNIT: Final = re.compile(r"(?:[nuµm]?s|secs?|seconds?|mins?|minutes?|hours?|h|days?|[kKMGT]i?B|B|bytes?|%)")
+_CALENDAR: Final = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|UTC|GMT|AM|PM)"
+)
+
+
+def collapse(words: Sequence[str]) -> Tokens:
+    """Masked words to a shape: a number swallows its unit, and a list of values counts as one value."""
+    out: list[str] = []
+    after_equals = False
+    for word in words:
+        if after_equals and "=" not in word:
+            core, tail = _trailing(word)
+            word = MASK + tail if core else word
+        after_equals = word in ("=", ":=")
+        previous = out[-1] if out else ""
+        if previous.endswith(MASK):
+            core, tail = _trailing(word)
+            if _UNIT.fullmatch(core):
+                out[-1] = previous + tail
+                continue
+            if _CALENDAR.fullmatch(core):
+                word = MASK + tail
+        if word.startswith(MASK) and word.rstrip(",;") == MASK and previous.rstrip(",;").endswith(MASK):
+            core = previous.rstrip(",;")
+            if core == MASK or core.endswith(("=" + MASK, ":" + MASK, "(" + MASK, "[" + MASK)):
+                out[-1] = core + word[len(MASK) :]
+                continue
+        out.append(word)
+    return tuple(out)
+
+
+def _trailing(word: str) -> tuple[str, str]:
+    core = word.rstrip(".,;:!?)]}")
+    return core, word[len(core) :]
+
+
+# --- the second step: all shapes ----------------------------------------------------------------------------------------
+
+
+def merge_shapes(shapes: Iterable[Tokens]) -> Mapping[Tokens, Tokens]:
+    """Each shape with the template that it ends in. The result does not depend on the order of `shapes`."""
+    result: dict[Tokens, Tokens] = {}
+    by_length = sorted(set(shapes), key=lambda shape: (len(shape), shape))
+    for _, same in groupby(by_length, key=len):
+        members = list(same)
+        result.update(_merge_same_length(members))
+    return result
+
+
+def _merge_same_length(shapes: Sequence[Tokens]) -> Mapping[Tokens, Tokens]:
+    current = {shape: shape for shape in shapes}
+    values: set[str] = set()
+    for _ in range(8):
+        templates = sorted(set(current.values()))
+        known = len(values)
+        joined = _join(templates, values)
+        current = {shape: joined[template] for shape, template in current.items()}
+        if len(values) == known and all(joined[template] == template for template in templates):
+            break
+    return current
+
+
+def _join(templates: Sequence[Tokens], values: set[str]) -> Mapping[Tokens, Tokens]:
+    """One round: all decisions are taken on the same state, then carried out together.
+
+    `values` are the words that were found to be values in an earlier round; those of this round are added.
+    """
+    clusters = _Clusters(len(templates))
+    found: set[str] = set()
+    length = len(templates[0])
+    for place in range(length):
+        alike: dict[Tokens, list[int]] = {}
+        for number, template in enumerate(templates):
+            alike.setdefault(template[:place] + template[place + 1 :], []).append(number)
+        for rest, members in alike.items():
+            if len(members) > 1:
+                words = [templates[number][place] for number in members]
+                if _is_slot(rest, words):
+                    clusters.unite(members)
+                    found.update(words)
+    by_holes: dict[Tokens, list[int]] = {}
+    for number, template in enumerate(templates):
+        holes = tuple(_HOLE if _is_value(template, place, values) else word for place, word in enumerate(template))
+        if sum(MASK not in word and word != _HOLE for word in holes) >= 2:
+            by_holes.setdefault(holes, []).append(number)
+    for members in by_holes.values():
+        clusters.unite(members)
+    values |= {word for word in found if MASK not in word}
+    result: dict[Tokens, Tokens] = {}
+    for members in clusters.members():
+        template = _generalise([templates[number] for number in members])
+        result.update((templates[number], template) for number in members)
+    return result
+
+
+class _Clusters:
+    """Numbers that belong together: disjoint sets."""
+
+    def __init__(self, size: int) -> None:
+        self._parent = list(range(size))
+
+    def _root(self, number: int) -> int:
+        parent = self._parent
+        while parent[number] != number:
+            parent[number] = parent[parent[number]]
+            number = parent[number]
+        return number
+
+    def unite(self, numbers: Sequence[int]) -> None:
+        first = self._root(numbers[0])
+        for number in numbers[1:]:
+            other = self._root(number)
+            self._parent[max(first, other)] = first = min(first, other)
+
+    def members(self) -> Iterable[list[int]]:
+        sets: dict[int, list[int]] = {}
+        for number in range(len(self._parent)):
+            sets.setdefault(self._root(number), []).append(number)
+        return sets.values()
+
+
+_HOLE: Final = "\0"
+_QUOTED: Final = re.compile(r"^(?:'[^']+'|\"[^\"]+\"|\([^()]+\)|\[[^\[\]]+\])[.,;:]?$")
+_LABELS: Final = frozenset({"user", "username", "host", "hostname", "named", "class", "device", "interface", "domain"})
+_ENDPOINTS: Final = frozenset({"from", "to"})
+_CAPITALS: Final = re.compile(r"^[A-Z][A-Z_]+[.,;]?$")
+_PUNCTUATION: Final = ".,;:!?()[]{}<>'\""
+
+
+def _is_value(template: Tokens, place: int, values: set[str]) -> bool:
+    """Whether the word stands like a value: it is known as one, is wrapped whole, or follows a word that announces it."""
+    word = template[place]
+    if place == 0 or MASK in word:
+        return word in values
+    before = template[place - 1].lower()
+    return (
+        word in values
+        or _QUOTED.match(word) is not None
+        or before in _LABELS
+        or (before in _ENDPOINTS and _CAPITALS.match(word) is not None)
+    )
+
+
+def _is_slot(rest: Tokens, words: Sequence[str]) -> bool:
+    """Whether so different words in one place, all else equal, are values."""
+    constants = sum(MASK not in word for word in rest)
+    if len(words) >= _CERTAIN:
+        return constants >= 1
+    if constants < 2:
+        return False
+    bare = [word.strip(_PUNCTUATION) for word in words]
+    if all(bare) and any(word == "*" for word in bare):
+        return True
+    return len(words) >= _MANY
+
+
+def _generalise(templates: Sequence[Tokens]) -> Tokens:
+    return tuple(words[0] if len(set(words)) == 1 else _slot(words) for words in zip(*templates, strict=True))
+
+
+_EDGE: Final = re.compile(r"[=:,(\[{\"']")
+_END: Final = re.compile(r"[=:,)\]}\"';.]")
+
+
+def _slot(words: Sequence[str]) -> str:
+    """`<*>` inside what all words share at both ends, up to punctuation: `user=root,` and `user=bob,` give `user=<*>,`."""
+    low, high = min(words), max(words)
+    shared = 0
+    while shared < min(len(low), len(high)) and low[shared] == high[shared]:
+        shared += 1
+    edges = [match.end() for match in _EDGE.finditer(low[:shared])]
+    head = low[: edges[-1]] if edges else ""
+    tail = ""
+    for character in reversed(low[len(head) :]):
+        candidate = character + tail
+        if not _END.match(character) or not all(
+            w.endswith(candidate) and len(w) > len(head + candidate) for w in words
+        ):
+            break
+        tail = candidate
+    return head + MASK + tail
