@@ -1,0 +1,225 @@
+"""Entries to observations: the streaming heart of an audit.
+
+Owns which entries count (window, services), which of them report a failure, what each revision was exercised with, and how
+many notices are kept. Leaves joining to `joining.py`, identity and counting to `grouping.py`, and deploy facts to
+`deployments.py`. Memory grows with the number of groups, revisions and instances, never with the number of entries.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from app.evidence.deployments import deploy_event
+from app.evidence.entries import to_sample
+from app.evidence.grouping import Grouper, GroupKey, ReadTrace, is_request
+from app.evidence.joining import Joiner, Occurrence
+from app.evidence.model import (
+    DeployEvent,
+    Exposure,
+    Fingerprint,
+    LogEntry,
+    Observations,
+    PayloadField,
+    RevisionName,
+    ServiceName,
+    Severity,
+    Window,
+)
+from app.redact import Tally
+
+_MAX_NOTICES: Final = 200
+_MAX_INSTANCES: Final = 50_000
+_MAX_DEPLOYS: Final = 2_000
+
+PLATFORM_FAILURES: Final = (
+    "Container called exit(",
+    "Container terminated on signal",
+    "Uncaught signal",
+    "Memory limit of",
+    "Default STARTUP",
+    "STARTUP ",
+    "LIVENESS ",
+    "Liveness probe failed",
+    "Readiness probe failed",
+    "Startup probe failed",
+    "Back-off restarting failed container",
+    "The request was aborted",
+    "The request failed because",
+    "The request has been terminated",
+    "Ready condition status changed to False",
+)
+"""Beginnings of lines that the platform writes about a failure, at WARNING or below for some of them."""
+
+
+class Observer:
+    """Takes entries one by one, ascending or descending in time, and says at the end what they showed.
+
+    `window` None: no bound. `services` empty: all. `remember_origins` keeps for every entry which group it went to; memory
+    then grows with the number of entries, so that is for measuring only.
+    """
+
+    def __init__(
+        self, *, window: Window | None = None, services: Sequence[ServiceName] = (), remember_origins: bool = False
+    ) -> None:
+        self._start = window.start if window else None
+        self._end = window.end if window else None
+        self._services = frozenset(services)
+        self._joiner = Joiner()
+        self._grouper = Grouper()
+        self._exposure: dict[tuple[ServiceName, RevisionName], _Exposed] = {}
+        self._instances = 0
+        self._deploys: list[tuple[LogEntry, DeployEvent]] = []
+        self._tally = Tally()
+        self._entries = 0
+        self._first: datetime | None = None
+        self._last: datetime | None = None
+        self._origins: list[tuple[tuple[str, ...], GroupKey]] | None = [] if remember_origins else None
+        self._fingerprints: Mapping[GroupKey, Fingerprint] = {}
+
+    def add(self, entry: LogEntry) -> None:
+        """Take one entry. Entries outside the window or of other services are passed over and not counted."""
+        at = entry.timestamp
+        if self._start is not None and self._end is not None and not self._start <= at < self._end:
+            return
+        service = entry.service
+        # An entry that names no service (an audit or platform entry of another resource) may still explain a failure.
+        if self._services and service is not None and service not in self._services:
+            return
+        self._entries += 1
+        if self._first is None or at < self._first:
+            self._first = at
+        if self._last is None or at > self._last:
+            self._last = at
+        if entry.audit is not None:
+            self._deploy(entry)
+        elif service is not None and (revision := entry.revision) is not None:
+            self._expose(entry, service, revision)
+        for occurrence in self._joiner.add(entry):
+            self._observe(occurrence)
+
+    def finish(self) -> Observations:
+        """What was observed. Further entries must not be added."""
+        for occurrence in self._joiner.flush():
+            self._observe(occurrence)
+        groups = self._grouper.finish()
+        self._fingerprints = groups.fingerprints
+        deploys = sorted(self._deploys, key=lambda pair: (pair[1].at, pair[0].insert_id, pair[1].kind))
+        return Observations(
+            groups=groups.failures(self._tally),
+            notices=groups.notices(self._tally, _MAX_NOTICES, _notice_rank),
+            exposure=tuple(exposed.frozen(*key) for key, exposed in sorted(self._exposure.items())),
+            deploys=tuple(event for _, event in deploys),
+            entries=self._entries,
+            first_entry=self._first,
+            last_entry=self._last,
+            redactions=self._tally.counts,
+        )
+
+    def group_of(self) -> Mapping[str, Fingerprint]:
+        """Origin of every grouped entry to its group; after `finish`, and only with `remember_origins`."""
+        if self._origins is None:
+            raise ValueError("origins were not remembered: construct the Observer with remember_origins=True")
+        return {origin: self._fingerprints[key] for origins, key in self._origins for origin in origins}
+
+    def _observe(self, occurrence: Occurrence) -> None:
+        entry = occurrence.entry
+        trace = self._grouper.trace_of(entry)
+        failure = reports_failure(entry, trace)
+        if not failure and self._origins is None and entry.http is not None and is_request(entry, entry.http):
+            return
+        key = self._grouper.add(occurrence, trace, failure=failure)
+        if self._origins is not None:
+            self._origins.append((occurrence.origins, key))
+
+    def _deploy(self, entry: LogEntry) -> None:
+        if len(self._deploys) >= _MAX_DEPLOYS:
+            return
+        event = deploy_event(entry, to_sample(entry, self._tally))
+        if event is not None:
+            self._deploys.append((entry, event))
+
+    def _expose(self, entry: LogEntry, service: ServiceName, revision: RevisionName) -> None:
+        exposed = self._exposure.get((service, revision))
+        if exposed is None:
+            exposed = self._exposure[service, revision] = _Exposed(entry.timestamp)
+        instance = entry.instance
+        if instance is not None and instance not in exposed.instances:
+            if self._instances >= _MAX_INSTANCES:
+                instance = None
+            else:
+                self._instances += 1
+        exposed.add(entry, instance)
+
+
+def reports_failure(entry: LogEntry, trace: ReadTrace | None) -> bool:
+    """Whether the entry reports that something failed, rather than that something happened.
+
+    A trace that the program itself logged at INFO or DEBUG was handled. The same severity on plain text says nothing: a
+    node agent stamps it on all that a container prints.
+    """
+    if trace is not None:
+        return entry.severity > Severity.INFO or entry.severity == Severity.DEFAULT or entry.field is PayloadField.TEXT
+    if entry.audit is not None:
+        return entry.audit.status_code != 0
+    if entry.http is not None and is_request(entry, entry.http):
+        return entry.http.status >= 500 or entry.message.startswith(PLATFORM_FAILURES)
+    return entry.severity >= Severity.ERROR or entry.message.startswith(PLATFORM_FAILURES)
+
+
+def _notice_rank(entry: LogEntry) -> int:
+    """Which notices are kept first: what the platform says explains more than what the program says."""
+    if entry.audit is not None or entry.log_id.endswith(("/system", "system_event", "events")):
+        return 0
+    if entry.resource_type not in ("cloud_run_revision", "cloud_run_job", "k8s_container"):
+        return 1
+    return 2 if entry.severity >= Severity.WARNING else 3
+
+
+class _Exposed:
+    """One revision's exposure while it is counted. `instances`: the minute in which each was first seen."""
+
+    __slots__ = ("announced", "errors", "first", "instances", "last", "requests")
+
+    def __init__(self, at: datetime) -> None:
+        self.first = at
+        self.last = at
+        self.requests: dict[int, int] = {}
+        self.errors: dict[int, int] = {}
+        self.announced: dict[int, int] = {}
+        self.instances: dict[str, int] = {}
+
+    def add(self, entry: LogEntry, instance: str | None) -> None:
+        at = entry.timestamp
+        minute = int(at.timestamp()) // 60
+        if at < self.first:
+            self.first = at
+        if at > self.last:
+            self.last = at
+        if instance is not None:
+            seen = self.instances.get(instance)
+            if seen is None or minute < seen:
+                self.instances[instance] = minute
+        http = entry.http
+        if http is not None and is_request(entry, http):
+            self.requests[minute] = self.requests.get(minute, 0) + 1
+            if http.status >= 500:
+                self.errors[minute] = self.errors.get(minute, 0) + 1
+        elif entry.message.startswith("Starting new instance"):
+            self.announced[minute] = self.announced.get(minute, 0) + 1
+
+    def frozen(self, service: ServiceName, revision: RevisionName) -> Exposure:
+        starts = self.announced
+        # Both tell of the same starts, so they are not added up.
+        if sum(starts.values()) < len(self.instances):
+            starts = dict[int, int]()
+            for minute in self.instances.values():
+                starts[minute] = starts.get(minute, 0) + 1
+        return Exposure(
+            service,
+            revision,
+            requests=dict(sorted(self.requests.items())),
+            starts=dict(sorted(starts.items())),
+            server_errors=dict(sorted(self.errors.items())),
+            first_seen=self.first,
+            last_seen=self.last,
+        )
