@@ -1,0 +1,233 @@
+"""A repository's `.github/infra-audit.yml`: text to `RepoConfig`, or every line that is wrong and why.
+
+Owns the strict schema (published as `docs/infra-audit.schema.json`), its defaults and the mapping to `Scope`. Leaves reading
+the file, always from the default branch, to `github/repository.py`, and what Google Cloud may be seen to `operator.py`: the
+projects named here can only narrow that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.evidence.model import ConfigLine, LayerOwner, Scope
+from app.policy.commands import HELP, Known, Role, Verb, parse_duration
+from app.policy.located import Located, Mistake, check, read_yaml
+from app.policy.operator import ProjectId
+from app.redact import cut
+
+CONFIG_PATH = ".github/infra-audit.yml"
+DEFAULT_LABEL = "infra-audit"
+SCHEMA_ID = "infra-audit-config-1"
+
+
+def _a_duration(value: str) -> str:
+    if parse_duration(value) is None:
+        raise ValueError("a length is written like 45m, 6h, 2d or 1d12h")
+    return value
+
+
+Duration = Annotated[str, AfterValidator(_a_duration)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$")]
+TeamMention = Annotated[str, StringConstraints(pattern=r"^@[A-Za-z0-9-]+(/[A-Za-z0-9._-]+)?$")]
+Statement = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+RoleName = Literal["read", "triage", "write", "maintain", "admin"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Environment(_Strict):
+    """`projects` narrows what the operator granted. `services` are audited when nobody names any."""
+
+    projects: list[ProjectId] = []
+    services: list[Name] = []
+    critical: bool | None = None
+    window: Duration | None = None
+    deployments: list[str] = []
+    """GitHub environment names whose successful deployments start a follow-up of this environment."""
+
+
+class Impact(_Strict):
+    """A sentence about what depends on the service, and who answers for it. Printed as stated, never computed."""
+
+    statement: Statement
+    owner: Statement
+
+
+class Service(_Strict):
+    """`source_roots` are the directories that the program lies in when it runs (`/app`), as printed in stack traces."""
+
+    source_roots: list[str] = []
+    impact: Impact | None = None
+    critical: bool | None = None
+
+
+class Owners(_Strict):
+    developers: TeamMention | None = None
+    infrastructure: TeamMention | None = None
+    provider: TeamMention | None = None
+
+
+class Windows(_Strict):
+    default: Duration = "6h"
+    longest: Duration = "7d"
+
+
+class Roles(_Strict):
+    audit: RoleName = "triage"
+    escalate: RoleName = "write"
+
+
+class FollowUp(_Strict):
+    """`watch`: how long `/audit watch` goes on; `every`: between two looks; `automatic`: watch after each audit."""
+
+    watch: Duration = "24h"
+    every: Duration = "30m"
+    automatic: bool = False
+
+
+class ConfigFile(_Strict):
+    version: Literal[1]
+    labels: dict[str, Name] = {}
+    environments: dict[Name, Environment] = {}
+    services: dict[Name, Service] = {}
+    owners: Owners = Owners()
+    windows: Windows = Windows()
+    roles: Roles = Roles()
+    follow_up: FollowUp = Field(default=FollowUp())
+
+
+@dataclass(frozen=True, slots=True)
+class RepoConfig:
+    """What configuration says; without a file, the defaults. `path` and `lines` are where each statement stands."""
+
+    file: ConfigFile = field(default_factory=lambda: ConfigFile(version=1))
+    path: str = CONFIG_PATH
+    places: Mapping[tuple[str | int, ...], tuple[int, int]] = field(
+        default_factory=dict[tuple[str | int, ...], tuple[int, int]]
+    )
+
+    @property
+    def known(self) -> Known:
+        teams = tuple(owner.value for owner in LayerOwner if getattr(self.file.owners, owner.value))
+        services = dict.fromkeys(s for e in self.file.environments.values() for s in e.services)
+        return Known(tuple({**dict.fromkeys(self.file.services), **services}), tuple(self.file.environments), teams)
+
+    @property
+    def window(self) -> timedelta:
+        return _length(self.file.windows.default)
+
+    @property
+    def longest_window(self) -> timedelta:
+        return _length(self.file.windows.longest)
+
+    def environment_of_label(self, label: str) -> str | None:
+        """The environment that a trigger label asks for, "" for the default one; None: no trigger."""
+        if label in self.file.labels:
+            return self.file.labels[label]
+        return "" if label == DEFAULT_LABEL else None
+
+    @property
+    def default_environment(self) -> str | None:
+        """The only one, or the one called production; None when there is none to choose."""
+        names = tuple(self.file.environments)
+        if len(names) == 1:
+            return names[0]
+        return "production" if "production" in names else None
+
+    def role(self, verb: Verb) -> Role:
+        """What configuration asks for, above or below the default; nobody needs a role for help."""
+        match HELP[verb].role:
+            case Role.TRIAGE:
+                return Role[self.file.roles.audit.upper()]
+            case Role.WRITE:
+                return Role[self.file.roles.escalate.upper()]
+            case other:
+                return other
+
+
+def read_config(text: str, path: str = CONFIG_PATH) -> RepoConfig | tuple[Mistake, ...]:
+    """The configuration, or every mistake in it."""
+    located = read_yaml(text)
+    if isinstance(located, tuple):
+        return located
+    file = check(ConfigFile, located)
+    if isinstance(file, tuple):
+        return file
+    wrong = _names_without_meaning(file, located)
+    return wrong or RepoConfig(file, path, located.places)
+
+
+def validate_config(text: str) -> list[Mistake]:
+    """Every mistake of the file, in order of its lines; empty when it is right."""
+    result = read_config(text)
+    return list(result) if isinstance(result, tuple) else []
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema that editors check the file with."""
+    schema = ConfigFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
+
+
+def _names_without_meaning(file: ConfigFile, located: Located) -> tuple[Mistake, ...]:
+    known = file.environments
+    return tuple(
+        Mistake(*located.place(("labels", label)), f"environment {name!r} is not configured", next(iter(known), None))
+        for label, name in file.labels.items()
+        if name not in known
+    )
+
+
+def to_scope(config: RepoConfig, environment: str | None, *, public: bool) -> Scope:
+    """What configuration says about one environment, each statement with its line."""
+    file = config.file
+    chosen = file.environments.get(environment) if environment else None
+    served = [name for name in file.services if chosen is None or not chosen.services or name in chosen.services]
+
+    def line(text: str, *path: str | int) -> ConfigLine:
+        at: tuple[str | int, ...] = path
+        while at and at not in config.places:
+            at = at[:-1]
+        return ConfigLine(cut(text), config.path, config.places.get(at, (1, 1))[0])
+
+    critical: ConfigLine | None = None
+    is_critical = False
+    if chosen is not None and chosen.critical is not None:
+        is_critical = chosen.critical
+        word = "true" if is_critical else "false"
+        critical = line(f"critical: {word}", "environments", str(environment), "critical")
+    teams: dict[LayerOwner, ConfigLine] = {}
+    for owner in LayerOwner:
+        mention = getattr(file.owners, owner.value)
+        if mention is not None:
+            teams[owner] = line(mention, "owners", owner.value)
+    impact = tuple(
+        line(f"{name}: {stated.statement} (stated by {stated.owner})", "services", name, "impact", "statement")
+        for name in served
+        if (stated := file.services[name].impact) is not None
+    )
+    roots = tuple(sorted({root for name in served for root in file.services[name].source_roots}, key=_longest_first))
+    return Scope(
+        environment=environment,
+        critical=critical,
+        is_critical=is_critical,
+        teams=teams,
+        impact=impact,
+        source_roots=roots,
+        public=public,
+    )
+
+
+def _longest_first(root: str) -> tuple[int, str]:
+    return -len(root), root
+
+
+def _length(value: str) -> timedelta:
+    length = parse_duration(value)
+    assert length is not None  # the schema has checked it
+    return length
