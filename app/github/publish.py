@@ -1,0 +1,140 @@
+"""Writes, safe to repeat: a comment found by hidden marker and own authorship, reactions, labels, folding away.
+
+Owns how something is written so that doing it twice, or losing the answer, leaves one of it. Leaves the words to `templates/`
+and the report's own renderer. A marker in somebody else's comment means nothing: anyone can paste one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote
+
+from app.errors import Unavailable
+from app.github.client import Refused, Session, dig
+
+LONGEST_COMMENT = 65_536
+"""Characters; GitHub refuses more."""
+
+Reaction = Literal["eyes", "rocket", "confused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An issue, as addressed: names go into paths, ids key what is remembered."""
+
+    repository: str
+    repository_id: int
+    issue: int
+
+    @property
+    def path(self) -> str:
+        return f"/repos/{self.repository}/issues/{self.issue}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """`body` as GitHub holds it. `created` False: it was there, and was rewritten or already said the same."""
+
+    id: int
+    node_id: str
+    url: str
+    body: str
+    created: bool = False
+
+
+def marker(kind: str, **values: str) -> str:
+    """The hidden first line by which a comment of ours is found again. Values keep to letters, digits and `._:-`."""
+    words = "".join(f" {name}={_plain(value)}" for name, value in sorted(values.items()))
+    return f"<!-- infra-audit {kind}{words} -->"
+
+
+def _plain(value: str) -> str:
+    return "".join(sign if sign.isalnum() or sign in "._:" else "-" for sign in value)[:120]
+
+
+def is_ours(comment: Mapping[str, Any], app_id: int) -> bool:
+    """Written by this App, not merely through it and not by somebody who copied a marker."""
+    return dig(comment, "performed_via_github_app", "id") == app_id and dig(comment, "user", "type") == "Bot"
+
+
+async def find_comment(session: Session, place: Place, mark: str, remembered: int | None = None) -> Comment | None:
+    """Our comment with that marker. `remembered` saves reading the whole thread when it is still right."""
+    app_id = session.github.app_id
+    if remembered is not None:
+        try:
+            known = await session.get(f"/repos/{place.repository}/issues/comments/{remembered}")
+        except Refused as refused:
+            if refused.status not in (404, 410):
+                raise
+        else:
+            if is_ours(known, app_id) and known["body"].startswith(mark):
+                return _comment(known)
+    for comment in await session.pages(f"{place.path}/comments"):
+        if is_ours(comment, app_id) and (comment["body"] or "").startswith(mark):
+            return _comment(comment)
+    return None
+
+
+async def upsert_comment(
+    session: Session, place: Place, mark: str, body: str, *, remembered: int | None = None
+) -> Comment:
+    """Exactly one comment with `mark`, saying `body`. After a lost answer it looks whether the comment arrived."""
+    text = f"{mark}\n{body}"
+    if len(text) > LONGEST_COMMENT:
+        raise ValueError(f"a comment of {len(text)} characters; GitHub takes {LONGEST_COMMENT}")
+    found = await find_comment(session, place, mark, remembered)
+    if found is not None:
+        if found.body == text:
+            return found
+        answer = await session.write("PATCH", f"/repos/{place.repository}/issues/comments/{found.id}", {"body": text})
+        return _comment(answer)
+    try:
+        answer = await session.write("POST", f"{place.path}/comments", {"body": text})
+    except Unavailable:
+        arrived = await find_comment(session, place, mark)
+        if arrived is None:
+            raise
+        return arrived
+    return _comment(answer, created=True)
+
+
+async def react(session: Session, place: Place, comment: int | None, content: Reaction) -> None:
+    """On the comment that asked, else on the issue. The same reaction again is no second one."""
+    path = (
+        f"/repos/{place.repository}/issues/comments/{comment}/reactions"
+        if comment is not None
+        else f"{place.path}/reactions"
+    )
+    await session.write("POST", path, {"content": content})
+
+
+async def set_labels(session: Session, place: Place, present: frozenset[str], wanted: Mapping[str, str]) -> None:
+    """Bring our labels (`priority:…`, `escalated:…`) to `wanted` (name to colour); those of others are not touched."""
+    missing = sorted(wanted.keys() - present)
+    for name in missing:
+        try:
+            await session.write("POST", f"/repos/{place.repository}/labels", {"name": name, "color": wanted[name]})
+        except Refused as refused:
+            if refused.status != 422:  # 422: it exists
+                raise
+    if missing:
+        await session.write("POST", f"{place.path}/labels", {"labels": missing})
+    for name in sorted(label for label in present - wanted.keys() if label.startswith(("priority:", "escalated:"))):
+        try:
+            await session.write("DELETE", f"{place.path}/labels/{quote(name, safe='')}")
+        except Refused as refused:
+            if refused.status != 404:  # 404: somebody was faster
+                raise
+
+
+async def minimise(session: Session, node_id: str) -> None:
+    """Fold a superseded comment away. A refusal changes nothing that matters, and is the caller's to judge."""
+    await session.mutate(
+        "mutation($id: ID!) { minimizeComment(input: {subjectId: $id, classifier: OUTDATED})"
+        " { minimizedComment { isMinimized } } }",
+        id=node_id,
+    )
+
+
+def _comment(raw: Mapping[str, Any], *, created: bool = False) -> Comment:
+    return Comment(raw["id"], raw.get("node_id", ""), raw.get("html_url", ""), raw.get("body") or "", created)

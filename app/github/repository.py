@@ -1,0 +1,134 @@
+"""Reads of one repository: its configuration, who may do what, the issue that asks.
+
+Owns which calls these take and what their answers mean. Leaves commits and code to `history.py` beside it, parsing of the
+configuration to `policy/config.py`, and writes to `publish.py`.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from app.evidence.model import CommitSha, IssueRef
+from app.github.client import Refused, Session, dig
+from app.policy.commands import Role
+from app.policy.config import CONFIG_PATH, RepoConfig, read_config
+from app.policy.located import Mistake
+from app.redact import cut
+
+_SHA = re.compile(r"\b[0-9a-f]{7,40}\b")
+MOST_MENTIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """The issue as it is now. `labels` decide which of ours are there; `open` whether there is anything to audit."""
+
+    ref: IssueRef
+    open: bool
+    labels: frozenset[str]
+    author: str
+
+
+async def read_role(session: Session, repository: str, login: str) -> Role:
+    """What `login` may do. Fails closed: whoever GitHub does not know as a collaborator may nothing.
+
+    The old field `permission` folds maintain into write and triage into read, so the exact flags are asked first.
+    """
+    try:
+        answer = await session.get(f"/repos/{repository}/collaborators/{quote(login, safe='')}/permission")
+    except Refused:
+        return Role.NONE
+    by_flag = (("admin", Role.ADMIN), ("maintain", Role.MAINTAIN), ("push", Role.WRITE), ("triage", Role.TRIAGE))
+    for name, role in by_flag:
+        if dig(answer, "user", "permissions", name) is True:
+            return role
+    named = {"admin": Role.ADMIN, "maintain": Role.MAINTAIN, "write": Role.WRITE, "triage": Role.TRIAGE}
+    if (role := named.get(str(answer.get("role_name", "")))) is not None:
+        return role
+    return named.get(str(answer.get("permission", "")), Role.READ if answer.get("permission") == "read" else Role.NONE)
+
+
+async def read_repo_config(session: Session, repository: str) -> RepoConfig | tuple[Mistake, ...]:
+    """From the default branch, else from the organisation's `.github` repository; without either, the defaults.
+
+    No reference is passed, so GitHub answers with the default branch: a pull request cannot bring its own configuration.
+    """
+    owner = repository.partition("/")[0]
+    for place in (repository, f"{owner}/.github"):
+        try:
+            answer = await session.get(f"/repos/{place}/contents/{CONFIG_PATH}")
+        except Refused as refused:
+            if refused.status in (403, 404):
+                continue
+            raise
+        text = base64.b64decode(answer.get("content", "")).decode("utf-8", "replace")
+        return read_config(text, CONFIG_PATH if place == repository else f"{place}/{CONFIG_PATH}")
+    return RepoConfig()
+
+
+async def read_visibility(session: Session, repository: str) -> bool:
+    """Whether everybody can read it. Asked at the time of posting, since it can change between request and report."""
+    answer = await session.get(f"/repos/{repository}")
+    return not answer.get("private", False)
+
+
+async def read_issue(session: Session, repository: str, number: int) -> Issue | None:
+    """None: gone, moved, or a pull request. Reads the thread for commit ids that people named."""
+    try:
+        raw = await session.get(f"/repos/{repository}/issues/{number}")
+    except Refused as refused:
+        if refused.status in (404, 410):
+            return None
+        raise
+    if "pull_request" in raw or not str(raw.get("url", "")).lower().endswith(f"/{repository.lower()}/issues/{number}"):
+        return None
+    texts = [raw.get("title") or "", raw.get("body") or ""]
+    if raw.get("comments"):
+        thread = await session.pages(f"/repos/{repository}/issues/{number}/comments", most=3)
+        texts += [c.get("body") or "" for c in thread if not _by_an_app(c)]
+    mentions = tuple(dict.fromkeys(found for text in texts for found in _SHA.findall(text)))[:MOST_MENTIONS]
+    reference = IssueRef(
+        repository=repository,
+        number=number,
+        title=cut(texts[0]),
+        body=cut(texts[1]),
+        url=raw.get("html_url"),
+        mentions=mentions,
+        linked_commits=await read_linked_commits(session, repository, number),
+    )
+    labels = frozenset(str(label["name"]) for label in raw.get("labels", []))
+    return Issue(reference, raw.get("state") == "open", labels, dig(raw, "user", "login") or "")
+
+
+def _by_an_app(comment: Mapping[str, Any]) -> bool:
+    return comment.get("performed_via_github_app") is not None or dig(comment, "user", "type") == "Bot"
+
+
+_LINKED = """query($owner: String!, $name: String!, $number: Int!) {
+  repository(owner: $owner, name: $name) { issue(number: $number) {
+    closedByPullRequestsReferences(first: 20, includeClosedPrs: true) {
+      nodes { merged mergeCommit { oid } repository { nameWithOwner } } }
+    timelineItems(last: 20, itemTypes: [CLOSED_EVENT]) {
+      nodes { ... on ClosedEvent { closer { ... on Commit { oid } } } } } } } }"""
+
+
+async def read_linked_commits(session: Session, repository: str, number: int) -> tuple[CommitSha, ...]:
+    """Merge commits of the pull requests linked to the issue, and commits that closed it. Empty when GraphQL refuses."""
+    owner, _, name = repository.partition("/")
+    try:
+        data = await session.query(_LINKED, owner=owner, name=name, number=number)
+    except Refused:
+        return ()
+    issue = dig(data, "repository", "issue")
+    found: dict[CommitSha, None] = {}
+    for node in dig(issue, "closedByPullRequestsReferences", "nodes") or ():
+        same = node["repository"]["nameWithOwner"].lower() == repository.lower()
+        if node.get("merged") and node.get("mergeCommit") and same:
+            found[CommitSha(node["mergeCommit"]["oid"])] = None
+    for node in dig(issue, "timelineItems", "nodes") or ():
+        if oid := dig(node, "closer", "oid"):
+            found[CommitSha(oid)] = None
+    return tuple(found)

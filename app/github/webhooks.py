@@ -1,0 +1,255 @@
+"""Deliveries: verify the signature over the raw bytes, then read only the fields that we use.
+
+Owns the small tolerant models of what GitHub sends and their mapping to a frozen `Event`. Leaves storing to `archive.py` and
+answering to `respond.py`. Of a comment only its command lines are kept, with secrets cut: the rest of it is nobody's business.
+The SDK's own models are not used: they refuse deliveries that GitHub really sends, and take a thousand times longer.
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from app.policy.commands import command_lines
+from app.redact import cut
+
+T = TypeVar("T")
+
+LARGEST_BODY = 25 * 1024 * 1024
+"""Bytes; GitHub sends nothing larger."""
+
+
+class EventKind(StrEnum):
+    """What happened, as far as it concerns us."""
+
+    LABELED = "labeled"
+    COMMANDED = "commanded"
+    REOPENED = "reopened"
+    CLOSED = "closed"
+    GONE = "gone"
+    """The issue was deleted or moved to another repository."""
+    DEPLOYED = "deployed"
+    INSTALLED = "installed"
+    UNINSTALLED = "uninstalled"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One delivery, mapped. Ids key everything, because names change; names are for addresses and for the reader.
+
+    `issue` None for deployments and installations. `lines` are the command lines of a comment, `label` the added label.
+    `environment` and `sha` belong to a deployment. `sender` is a login, `sender_is_bot` by its account type or by an app.
+    """
+
+    kind: EventKind
+    installation: int
+    repository_id: int = 0
+    repository: str = ""
+    private: bool = True
+    issue: int | None = None
+    sender: str = ""
+    sender_is_bot: bool = False
+    comment: int | None = None
+    lines: tuple[str, ...] = ()
+    label: str | None = None
+    environment: str | None = None
+    sha: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """What jobs are kept in order by."""
+        return f"{self.repository_id}#{self.issue}" if self.issue is not None else f"{self.repository_id}"
+
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+class BadDelivery(Exception):
+    """The body is no JSON object, or lacks what its event always has."""
+
+
+def verify(body: bytes, signature: str | None, secrets: Sequence[str]) -> bool:
+    """Whether one of `secrets` signed `body`. Compares in constant time and tries every secret, whatever the first says."""
+    if signature is None or not signature.startswith("sha256="):
+        return False
+    given = signature[7:].encode("ascii", "replace")
+    matches = False
+    for secret in secrets:
+        expected = hmac.digest(secret.encode(), body, "sha256").hex().encode()
+        matches |= hmac.compare_digest(expected, given)
+    return matches
+
+
+class _Tolerant(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _Id(_Tolerant):
+    id: int
+
+
+class _Account(_Tolerant):
+    login: str
+    type: str = "User"
+
+
+class _Repository(_Tolerant):
+    id: int
+    full_name: str
+    private: bool = True
+
+
+class _Label(_Tolerant):
+    name: str
+
+
+class _Issue(_Tolerant):
+    number: int
+    state: str = "open"
+    pull_request: dict[str, Any] | None = None
+
+
+class _Comment(_Tolerant):
+    id: int
+    body: str | None = None
+    performed_via_github_app: _Id | None = None
+
+
+class _Deployment(_Tolerant):
+    sha: str
+    environment: str
+
+
+class _DeploymentStatus(_Tolerant):
+    state: str
+
+
+class _Payload(_Tolerant):
+    """Everything optional: which parts must be there depends on the event, and `_need` says so."""
+
+    action: str = ""
+    installation: _Id | None = None
+    repository: _Repository | None = None
+    sender: _Account | None = None
+    issue: _Issue | None = None
+    label: _Label | None = None
+    comment: _Comment | None = None
+    deployment: _Deployment | None = None
+    deployment_status: _DeploymentStatus | None = None
+
+
+HANDLED = frozenset({"issues", "issue_comment", "deployment_status", "installation"})
+_ISSUE_KINDS = {
+    "labeled": EventKind.LABELED,
+    "reopened": EventKind.REOPENED,
+    "closed": EventKind.CLOSED,
+    "deleted": EventKind.GONE,
+    "transferred": EventKind.GONE,
+}
+
+
+def read_event(name: str, body: bytes) -> Event | None:
+    """The event of a verified delivery; None when it does not concern us. Raises `BadDelivery`."""
+    if name not in HANDLED or (name == "issue_comment" and b"audit" not in body.lower()):
+        return None
+    try:
+        raw: object = orjson.loads(body)
+        payload = _Payload.model_validate(raw)
+    except (orjson.JSONDecodeError, ValidationError) as error:
+        raise BadDelivery(f"the {name} delivery is not readable: {type(error).__name__}") from error
+    if payload.installation is None:
+        return None  # a repository hook, not ours
+    match name:
+        case "issues":
+            return _issue_event(payload)
+        case "issue_comment":
+            return _comment_event(payload)
+        case "deployment_status":
+            return _deployment_event(payload)
+        case _:
+            kinds = {"created": EventKind.INSTALLED, "deleted": EventKind.UNINSTALLED}
+            kind = kinds.get(payload.action)
+            return Event(kind, payload.installation.id) if kind else None
+
+
+def _issue_event(payload: _Payload) -> Event | None:
+    kind = _ISSUE_KINDS.get(payload.action)
+    if kind is None:
+        return None
+    issue = _need(payload.issue, "issue")
+    if kind is EventKind.LABELED:
+        label = _need(payload.label, "label").name
+        if issue.state != "open" or issue.pull_request is not None or _is_our_label(label):
+            return None
+        return _event(kind, payload, issue=issue.number, label=str(cut(label)))
+    return _event(kind, payload, issue=issue.number)
+
+
+def _is_our_label(label: str) -> bool:
+    """Labels that we add ourselves never start an audit."""
+    return label.startswith(("priority:", "escalated:"))
+
+
+def _comment_event(payload: _Payload) -> Event | None:
+    if payload.action != "created":
+        return None  # an edit could bring an old command back to life
+    comment, issue = _need(payload.comment, "comment"), _need(payload.issue, "issue")
+    lines = command_lines(comment.body or "")
+    if not lines or comment.performed_via_github_app is not None or issue.pull_request is not None:
+        return None
+    return _event(
+        EventKind.COMMANDED,
+        payload,
+        issue=issue.number,
+        comment=comment.id,
+        lines=tuple(str(cut(line[:500])) for line in lines),
+    )
+
+
+def _deployment_event(payload: _Payload) -> Event | None:
+    deployment = _need(payload.deployment, "deployment")
+    if _need(payload.deployment_status, "deployment_status").state != "success":
+        return None
+    return _event(EventKind.DEPLOYED, payload, environment=str(cut(deployment.environment)), sha=deployment.sha.lower())
+
+
+def _event(
+    kind: EventKind,
+    payload: _Payload,
+    *,
+    issue: int | None = None,
+    comment: int | None = None,
+    lines: tuple[str, ...] = (),
+    label: str | None = None,
+    environment: str | None = None,
+    sha: str | None = None,
+) -> Event | None:
+    repository, sender = _need(payload.repository, "repository"), _need(payload.sender, "sender")
+    is_bot = sender.type == "Bot" or sender.login.endswith("[bot]")
+    if is_bot and kind in (EventKind.COMMANDED, EventKind.LABELED):
+        return None  # other bots and ourselves: the shortest way to a loop
+    return Event(
+        kind=kind,
+        installation=_need(payload.installation, "installation").id,
+        repository_id=repository.id,
+        repository=repository.full_name,
+        private=repository.private,
+        issue=issue,
+        sender=sender.login,
+        sender_is_bot=is_bot,
+        comment=comment,
+        lines=lines,
+        label=label,
+        environment=environment,
+        sha=sha,
+    )
+
+
+def _need(part: T | None, name: str) -> T:
+    if part is None:
+        raise BadDelivery(f"the delivery lacks its {name}")
+    return part
