@@ -1,0 +1,162 @@
+"""Composition root: settings in, everything opened once; a server, a worker, or both out.
+
+Owns the order of opening and closing, and which real part stands behind each Protocol.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import apprise
+import uvicorn
+
+from app.archive import Archive, Inbox, StoredDelivery
+from app.github.client import PACE, GitHub
+from app.investigate import investigate
+from app.jobs import Jobs, lock_store
+from app.policy.operator import Operator, read_operator
+from app.report import render
+from app.respond import Diagnoser, Service, SourcesFactory
+from app.settings import Settings
+from app.web import Web, make_pages
+from app.worker import handlers
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What may differ between a server, the demo and a test; everything else follows from the settings."""
+
+    sources: SourcesFactory
+    doctor: Diagnoser
+    pace: timedelta = PACE
+    poll: timedelta = timedelta(milliseconds=200)
+    sweep_cron: str = "0 */5 * * * *"
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where the operator's notification addresses are looked up."""
+
+
+class Running:
+    """A started server: the ASGI application, and everything behind it. `stop` closes in reverse order."""
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.settings = settings
+        self._parts = parts
+        self._closing = ExitStack()
+        self._service: Service | None = None
+        try:
+            self._open()
+        except BaseException:
+            self._closing.close()
+            raise
+
+    def _open(self) -> None:
+        settings, parts = self.settings, self._parts
+        if settings.sqlite_file is not None:
+            self._closing.callback(lock_store(settings.sqlite_file).release)
+        operator = read_operator(settings.operator_file.read_text("utf-8")) if settings.operator_file else Operator()
+        self.archive = Archive(settings.store)
+        self._closing.callback(self.archive.close)
+        self.jobs = Jobs(settings.store, handlers(self._get), concurrency=settings.concurrency, poll=parts.poll)
+        self.jobs.open_loop()
+        self._closing.callback(self.jobs.stop)
+        github = asyncio.run_coroutine_threadsafe(self._connect(), self.jobs.loop).result()
+        self._service = Service(
+            github=github,
+            archive=self.archive,
+            jobs=self.jobs,
+            operator=operator,
+            sources=parts.sources,
+            investigate=investigate,
+            markdown=lambda report, limit: render.markdown(report, limit=limit),
+            public_url=settings.public_url,
+            clock=lambda: datetime.now(UTC),
+            doctor=parts.doctor,
+            notify=_notifier(operator, parts.environment),
+        )
+        self.jobs.start()
+        self.jobs.schedule("sweep", parts.sweep_cron, "sweep", "")
+        self.jobs.schedule("purge", "0 17 3 * * *", "purge", "")
+        self.jobs.enqueue("sweep", "", id=f"sweep:start:{datetime.now(UTC).isoformat()}")
+        self.inbox = Inbox(self.archive, self._hand_on)
+        self.inbox.start()
+        self._closing.callback(self.inbox.stop)
+        pages = make_pages(self.archive, render.html, render.to_json)
+        self.web = Web(pages, settings.webhook_secrets, self.inbox)
+
+    async def _connect(self) -> GitHub:
+        settings = self.settings
+        return GitHub(settings.app_id, settings.private_key, base_url=settings.github_api, pace=self._parts.pace)
+
+    def _get(self) -> Service:
+        assert self._service is not None
+        return self._service
+
+    def _hand_on(self, delivery: StoredDelivery) -> None:
+        self.jobs.enqueue("delivery", delivery.guid, id=delivery.job)
+
+    def stop(self) -> None:
+        self._closing.close()
+
+
+def serve(settings: Settings, parts: Parts) -> None:
+    """Webhook, pages and jobs in one process, until a signal."""
+    running = Running(settings, parts)
+    try:
+        config = uvicorn.Config(
+            running.web,
+            host=settings.host,
+            port=settings.port,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=10,
+        )
+        _log.info("listening on %s:%d", settings.host, settings.port)
+        uvicorn.Server(config).run()
+    finally:
+        running.stop()
+
+
+def work(settings: Settings, parts: Parts) -> None:
+    """Jobs only, beside other processes on Postgres, until a signal."""
+    running = Running(settings, parts)
+    done = asyncio.Event()
+
+    async def wait() -> None:
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, done.set)
+        await done.wait()
+
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(wait())
+    finally:
+        running.stop()
+
+
+def _notifier(operator: Operator, environment: Mapping[str, str]) -> Callable[[str, str], Awaitable[None]]:
+    """Tells people outside of GitHub. A channel that is out costs a log line, never the audit."""
+    addresses: Sequence[str] = [
+        environment[name] for name in operator.notify.environment_variables if environment.get(name)
+    ]
+    if not addresses:
+        return _tell_nobody
+    channels = apprise.Apprise()
+    for address in addresses:
+        channels.add(address)  # pyright: ignore[reportUnknownMemberType]  # apprise's own types are partial
+
+    async def tell(text: str, link: str) -> None:
+        if not await channels.async_notify(title="Infra Audit", body=f"{text}\n{link}"):
+            _log.warning("a notification was not delivered")
+
+    return tell
+
+
+async def _tell_nobody(_text: str, _link: str) -> None:
+    pass

@@ -1,0 +1,220 @@
+"""Short comments: one frozen value per message, and the template in `templates/` that words it.
+
+Owns what each template may use; undefined names fail. Text from outside is a plain field here and is shown as code by the
+template. The long report is `report/render.py`'s.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import ClassVar
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.report.escape import md_code
+
+
+@dataclass(frozen=True, slots=True)
+class HelpRow:
+    """`role` is the one that is needed."""
+
+    usage: str
+    what: str
+    allowed: bool
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class HelpReply:
+    template: ClassVar[str] = "reply_help.j2"
+    rows: Sequence[HelpRow]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class MistakeRow:
+    word: str
+    what: str
+    instead: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MistakesReply:
+    template: ClassVar[str] = "reply_mistakes.j2"
+    line: str
+    mistakes: Sequence[MistakeRow]
+
+
+@dataclass(frozen=True, slots=True)
+class DeniedReply:
+    """`role` is what the caller has, `needed` what the command asks for; `path` is the configuration file."""
+
+    template: ClassVar[str] = "reply_denied.j2"
+    login: str
+    verb: str
+    role: str
+    needed: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigMistakeRow:
+    line: int
+    column: int
+    what: str
+    instead: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigReply:
+    template: ClassVar[str] = "reply_config.j2"
+    path: str
+    mistakes: Sequence[ConfigMistakeRow]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReply:
+    """`where` is "on this issue" or "in this repository"; `at` is a time with its zone."""
+
+    template: ClassVar[str] = "reply_limit.j2"
+    count: int
+    limit: int
+    where: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenReply:
+    """`id` finds the fault in the log."""
+
+    template: ClassVar[str] = "reply_broken.j2"
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FixReply:
+    """Something that somebody can mend: what is wrong, and what to do."""
+
+    template: ClassVar[str] = "reply_fix.j2"
+    message: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressReply:
+    """Stands where the report will be."""
+
+    template: ClassVar[str] = "reply_progress.j2"
+    at: str
+    environment: str | None
+    services: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One finished audit. `page` is its address."""
+
+    at: str
+    status: str
+    priority: str | None
+    page: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySection:
+    """Stands folded below a report: the audits before it, newest first."""
+
+    template: ClassVar[str] = "reply_history.j2"
+    rows: Sequence[HistoryRow]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReply:
+    """`running` counts audits under way; `watched_until` None: nobody watches; `called` are keys of configured owners."""
+
+    template: ClassVar[str] = "reply_status.j2"
+    rows: Sequence[HistoryRow]
+    running: int
+    watched_until: str | None
+    acked_by: str | None
+    called: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedReply:
+    """Why a new comment is worth a notification. `before` and `after` are statuses."""
+
+    template: ClassVar[str] = "reply_changed.j2"
+    before: str
+    after: str
+    priority_before: str | None
+    priority_after: str | None
+    environment: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CalledReply:
+    """The only message that calls people. `mention` stands in configuration; `page` None: no audit was made yet."""
+
+    template: ClassVar[str] = "reply_called.j2"
+    mention: str
+    by: str
+    status: str | None
+    page: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorRow:
+    what: str
+    state: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorReply:
+    template: ClassVar[str] = "reply_doctor.j2"
+    rows: Sequence[DoctorRow]
+
+
+Reply = (
+    HelpReply
+    | MistakesReply
+    | DeniedReply
+    | ConfigReply
+    | LimitReply
+    | BrokenReply
+    | FixReply
+    | ProgressReply
+    | HistorySection
+    | StatusReply
+    | ChangedReply
+    | CalledReply
+    | DoctorReply
+)
+
+
+def say(reply: Reply) -> str:
+    """The comment's markdown."""
+    values = {field.name: getattr(reply, field.name) for field in fields(reply)}
+    return _environment.get_template(reply.template).render(values).strip() + "\n"
+
+
+def templates_directory() -> Path:
+    """Beside the package in a clone, inside it when installed."""
+    here = Path(__file__).parent
+    return next(d for d in (here / "templates", here.parent / "templates") if d.is_dir())
+
+
+def _make_environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(templates_directory()),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701  the output is markdown; `code` is its escape
+        trim_blocks=False,
+        keep_trailing_newline=False,
+    )
+    environment.filters["code"] = md_code
+    return environment
+
+
+_environment = _make_environment()

@@ -1,0 +1,110 @@
+"""The job functions: run a handler; then it is done, tried again later, or given up.
+
+Owns retries, dead letters and the one place where a bug is logged with its trace. Leaves what is done to `respond.py` and
+durability to `jobs.py`.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from app.archive import KEEP_AUDITS, KEEP_DELIVERIES, DeliveryState
+from app.errors import Unavailable, UserError
+from app.github.client import Refused
+from app.github.deliveries import redeliver_failed
+from app.github.webhooks import EVENT
+from app.jobs import Handler, Later
+from app.replies import BrokenReply, FixReply, Reply
+from app.respond import LOOK, ORDER, Service, respond, run_audit, run_look, tell_broken
+
+_log = logging.getLogger(__name__)
+
+ATTEMPTS = 8
+LONGEST_PAUSE = timedelta(minutes=15)
+
+
+def handlers(service: Callable[[], Service]) -> Mapping[str, Handler]:
+    """By kind of job. The service is asked for when a job runs, since it is opened on the jobs' own loop."""
+
+    async def delivery(guid: str, attempt: int) -> None:
+        stored = service().archive.delivery(guid)
+        if stored is None:
+            return  # purged
+        event = EVENT.validate_json(stored.event)
+
+        async def work() -> None:
+            await respond(service(), event, guid)
+            service().archive.mark_delivery(guid, DeliveryState.DONE)
+
+        async def give_up(reply: Reply) -> None:
+            service().archive.mark_delivery(guid, DeliveryState.FAILED)
+            await tell_broken(service(), event, reply, f"broken:{guid}")
+
+        await _attempt(f"delivery {guid}", attempt, work, give_up)
+
+    async def audit(job: str, attempt: int) -> None:
+        async def give_up(reply: Reply) -> None:
+            saved = service().archive.audit(job)
+            if saved is not None:
+                order = ORDER.validate_json(saved.request)
+                service().archive.drop_audit(saved.page)
+                await tell_broken(service(), order, reply, f"broken:{job}")
+
+        await _attempt(job, attempt, lambda: run_audit(service(), job), give_up)
+
+    async def look(argument: str, attempt: int) -> None:
+        async def give_up(reply: Reply) -> None:
+            """A look that cannot be made is only logged; the watch's next one may succeed."""
+
+        await _attempt(f"look {argument}", attempt, lambda: run_look(service(), LOOK.validate_json(argument)), give_up)
+
+    async def sweep(_argument: str, _attempt: int) -> None:
+        """Fetch again what GitHub could not deliver. The next tick is the retry."""
+        try:
+            await redeliver_failed(service().github.app(), service().archive, service().clock())
+        except (Unavailable, Refused) as trouble:
+            _log.warning("failed deliveries were not looked for: %s", trouble)
+
+    async def purge(_argument: str, _attempt: int) -> None:
+        now = datetime.now(UTC)
+        service().archive.purge(deliveries_before=now - KEEP_DELIVERIES, audits_before=now - KEEP_AUDITS)
+        service().jobs.purge(KEEP_DELIVERIES)
+
+    return {"delivery": delivery, "audit": audit, "look": look, "sweep": sweep, "purge": purge}
+
+
+async def _attempt(
+    name: str, attempt: int, work: Callable[[], Awaitable[None]], give_up: Callable[[Reply], Awaitable[None]]
+) -> None:
+    """Run `work` once. Raises `Later` to be run again, and what broke it when that is a bug."""
+    try:
+        await work()
+    except Unavailable as trouble:
+        if attempt >= ATTEMPTS:
+            _log.error("%s: given up after %d attempts: %s", name, attempt, trouble)
+            await _last_word(
+                name, give_up, FixReply(f"given up after {attempt} attempts: {trouble}", "ask again later")
+            )
+            return
+        pause = trouble.retry_after or min(timedelta(seconds=2**attempt), LONGEST_PAUSE)
+        _log.warning("%s: attempt %d, again in %s: %s", name, attempt, pause, trouble)
+        raise Later(pause) from trouble
+    except UserError as error:
+        await _last_word(name, give_up, FixReply(str(error), error.fix))
+    except Refused as refused:
+        _log.warning("%s: GitHub refuses: %s", name, refused)
+        await _last_word(
+            name, give_up, FixReply(f"GitHub refuses: {refused}", "check what the App may do in this repository")
+        )
+    except Exception:
+        _log.exception("%s: a bug", name)
+        await _last_word(name, give_up, BrokenReply(name))
+        raise
+
+
+async def _last_word(name: str, give_up: Callable[[Reply], Awaitable[None]], reply: Reply) -> None:
+    """Telling may fail for the same reason as the work did; that changes nothing."""
+    try:
+        await give_up(reply)
+    except (Unavailable, Refused) as trouble:
+        _log.warning("%s: the last word was not written: %s", name, trouble)
