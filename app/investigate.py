@@ -34,7 +34,7 @@ from app.evidence.model import (
 )
 from app.evidence.observe import Observer
 from app.evidence.timeline import find_onset
-from app.history import History, read_history
+from app.history import History, confirm_commits, read_history
 from app.redact import cut
 from app.report.build import build_report
 from app.report.model import Report
@@ -83,9 +83,17 @@ class Findings:
 
 
 async def investigate(
-    request: Request, sources: Sources, *, page_url: str | None = None, github_calls: Callable[[], int] | None = None
+    request: Request,
+    sources: Sources,
+    *,
+    page_url: str | None = None,
+    github_calls: Callable[[], int] | None = None,
+    as_of_entries: bool = False,
 ) -> Findings:
     """Collect what is known about `request`, judge it, and say it. Publishing is the caller's.
+
+    `as_of_entries`: judge at the time of the newest entry instead of `request.now`, so that a file gives the same report
+    on any day.
 
     Raises `Unavailable` only from the log source: without logs there is nothing to audit yet, and the worker tries later.
     """
@@ -97,6 +105,8 @@ async def investigate(
         read = LogsRead((), (_gap(refused),))
     gaps += read.gaps
     observations = observer.finish()
+    if as_of_entries and observations.last_entry is not None:
+        request = replace(request, now=observations.last_entry + timedelta(seconds=1))
     window = request.window or _window_of(observations.first_entry, observations.last_entry, request.now)
     onset = find_onset(observations.groups, window, now=request.now)
 
@@ -110,8 +120,7 @@ async def investigate(
                 _gap(refused, source="deployments", meaning="which revisions serve is known from the logs only")
             )
     revisions = assemble_revisions(observations, live, sources.operator_claims, window)
-
-    history, more = await _history(sources, request, observations, revisions, onset)
+    revisions, history, more = await _history(sources, request, observations, revisions, onset)
     gaps += more
     evidence = Evidence(
         request, window, observations, read.readings, onset, revisions, history, probes=(), gaps=tuple(gaps)
@@ -132,17 +141,19 @@ async def _history(
     sources: Sources,
     request: Request,
     observations: Observations,
-    revisions: Sequence[Revision],
+    revisions: tuple[Revision, ...],
     onset: Onset | None,
-) -> tuple[HistoryFacts, tuple[Gap, ...]]:
+) -> tuple[tuple[Revision, ...], HistoryFacts, tuple[Gap, ...]]:
     meaning = "no fix, suspect or source line can be checked"
     if sources.history is None:
         remedy = "name a clone with --repo, or install the app on the repository"
-        return HistoryFacts(), (Gap("history", cut("no repository was given"), meaning, remedy),)
+        return revisions, HistoryFacts(), (Gap("history", cut("no repository was given"), meaning, remedy),)
     try:
-        return await read_history(sources.history, request, observations, revisions, onset)
+        revisions = await confirm_commits(sources.history, revisions)
+        facts, gaps = await read_history(sources.history, request, observations, revisions, onset)
     except (SourceRefused, Unavailable) as refused:
-        return HistoryFacts(web=sources.history.web), (_gap(refused, source="history", meaning=meaning),)
+        return revisions, HistoryFacts(web=sources.history.web), (_gap(refused, source="history", meaning=meaning),)
+    return revisions, facts, gaps
 
 
 def _gap(refused: SourceRefused | Unavailable, *, source: str = "", meaning: str = "") -> Gap:
