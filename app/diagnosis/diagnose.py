@@ -33,7 +33,7 @@ from app.diagnosis.recognise import Recognition, recognise
 from app.diagnosis.recommend import Situation, recommend
 from app.diagnosis.scorecard import OWNERS, Scorecard, is_own_limit, score_layers
 from app.diagnosis.signatures.model import Signature, fill_check
-from app.diagnosis.whys import Judged, ask_whys, likely_causes
+from app.diagnosis.whys import Judged, ask_whys, likely_causes, likely_checks
 from app.evidence.model import (
     ErrorGroup,
     Evidence,
@@ -72,7 +72,7 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
     group = groups[chain.root.group] if chain.root else next(iter(evidence.observations.groups), None)
     if group is not None and not group.failure and not evidence.observations.groups and chain.root is None:
         group = None
-    situation = Situation(evidence, chain, card, signature, group, ledger, suspects, check)
+    situation = Situation(evidence, chain, card, signature, group, ledger, suspects, check, _supposed(signature, group))
     return Diagnosis(
         summary=_summary(evidence, chain, card, group),
         root=chain.root,
@@ -229,16 +229,20 @@ def _deciding_check(evidence: Evidence, chain: Chain, signature: Signature | Non
     beside = DecidingCheck(sentence("what the same resource wrote in the minutes before"), around) if around else None
     if root is None or signature is None or root.symptom or is_own_limit(group, signature):
         return beside
-    causes = likely_causes(signature, group)
-    for check in signature.checks:
+    for check in likely_checks(signature, group):
         if (command := fill_check(check, group.latest.resource_labels, root.component)) is not None:
-            question = (
-                sentence("whether it is this: {}", signature.said(causes[0]))
-                if causes
-                else sentence("what is behind it")
-            )
+            supposed = _supposed(signature, group)
+            question = sentence("whether it is this: {}", supposed) if supposed else sentence("what is behind it")
             return DecidingCheck(question, command)
     return beside
+
+
+def _supposed(signature: Signature | None, group: ErrorGroup | None) -> Sentence | None:
+    """The likeliest cause of what the signature recognises, as its own words."""
+    if signature is None or group is None or signature.symptom:
+        return None
+    causes = likely_causes(signature, group)
+    return signature.said(causes[0]) if causes else None
 
 
 _AFTER = timedelta(minutes=1)
@@ -271,10 +275,13 @@ def _actions(evidence: Evidence, chain: Chain, signature: Signature | None) -> t
     out: list[RequiredAction] = []
     root = chain.root
     if root is not None and signature is not None:
-        labels = groups_by_id(evidence)[root.group].latest.resource_labels
-        for check in signature.checks:
-            if (command := fill_check(check, labels, root.component)) is not None:
-                out.append(RequiredAction(_what_it_shows(check), command, _already(evidence, command)))
+        group = groups_by_id(evidence)[root.group]
+        labels = group.latest.resource_labels
+        out += [
+            RequiredAction(_what_it_shows(check), command, _already(evidence, command))
+            for check in likely_checks(signature, group)
+            if (command := fill_check(check, labels, root.component)) is not None
+        ]
     known = {action.command for action in out}
     for result in evidence.probes:
         unread = result.state in (ProbeState.NO_ACCESS, ProbeState.FAILED, ProbeState.NOT_ASKED)

@@ -58,7 +58,7 @@ ACTIONS: dict[Status, DeveloperAction] = {
 class Situation:
     """Everything that the tables read. `group` is the root's, or the most frequent failure; None when there is none.
 
-    `check` None: no command can be named from what the entries hold.
+    `check` None: no command can be named from what the entries hold. `supposed` is the likeliest cause behind the root.
     """
 
     evidence: Evidence
@@ -69,6 +69,7 @@ class Situation:
     ledger: tuple[LedgerRow, ...]
     suspects: tuple[Suspect, ...]
     check: DecidingCheck | None
+    supposed: Sentence | None = None
 
     @property
     def verdicts(self) -> tuple[LedgerRow, ...]:
@@ -112,9 +113,9 @@ def _changes_if(situation: Situation, status: Status) -> DecidingCheck | None:
     check = situation.check
     if check is None or status is Status.NO_FAILURES:
         return None
-    if status is Status.CANNOT_TELL or situation.chain.root is None:
-        return DecidingCheck(sentence("the check names a cause"), check.command)
-    return DecidingCheck(sentence("the check denies it ({})", check.question), check.command)
+    if status is Status.CANNOT_TELL or situation.supposed is None:
+        return DecidingCheck(sentence("the check names another cause"), check.command)
+    return DecidingCheck(sentence("the check shows that it is not this: {}", situation.supposed), check.command)
 
 
 def _status(situation: Situation) -> tuple[Status, Claim]:
@@ -238,7 +239,9 @@ def _points_at(s: Situation) -> Claim | None:
     root = s.chain.root
     if root is None or root.symptom or s.card.owner is None or s.group is None or is_own_limit(s.group, s.signature):
         return None
-    text = sentence("the signs point at {} ({}), which {} can change", s.card.layer, s.card.confidence, s.card.owner)
+    text = sentence(
+        "the layer is {} with {} confidence, and {} must act", s.card.layer, s.card.confidence, s.card.owner
+    )
     return Claim(text, (CountRef(s.group.id),))
 
 

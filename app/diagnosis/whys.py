@@ -186,6 +186,14 @@ def likely_causes(signature: Signature, group: ErrorGroup) -> tuple[str, ...]:
     return tuple(cause for cause in signature.causes if not cause.startswith(other)) or signature.causes
 
 
+def likely_checks(signature: Signature, group: ErrorGroup) -> tuple[str, ...]:
+    """The signature's checks, without a look at VPC connectors where only a public address does not answer."""
+    message = group.latest.message
+    if "[public-ip]" not in message or "[private-ip]" in message:
+        return signature.checks
+    return tuple(check for check in signature.checks if "vpc-access" not in check)
+
+
 def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
     """Why now: a deploy and its suspect, or nothing that was read."""
     evidence = judged.evidence
