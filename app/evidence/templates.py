@@ -202,6 +202,8 @@ _SPLIT: Final = re.compile(rf"((?:{_DELIMITERS}|\.\.+)+)")
 _ENDS_VALUE: Final = re.compile(r"[,;)\]}]")
 _VALUE_FOLLOWS: Final = re.compile(r"(?<![=!<>])=[\"'(\[{]*$")
 _COMPARED: Final = re.compile(r"^[<>~]=?(?=[-+.]?0)")
+_COLONS: Final = re.compile(r"^(?:[0-9a-fA-F]{0,4}:){2,}[0-9a-fA-F.]*[,;.]?$")
+"""Hardware and IPv6 addresses, whose groups need not hold a digit."""
 _PATH: Final = re.compile(r"^(?:[A-Za-z]:)?[/\\].|.[/\\].*[/\\]|://")
 _DOTTED: Final = re.compile(r"^[\w$-]+(?:\.[\w$-]+){2,}$")
 _HOST: Final = re.compile(r"^[\w-]+(?:\.[\w-]+)+$")
@@ -209,6 +211,7 @@ _SOURCE_FILE: Final = re.compile(r"\.(?:py|java|kt|scala|js|mjs|ts|go|rb|php|cs|
 _ERROR_NAME: Final = re.compile(r"(?:Exception|Error|Failure|Fault|Timeout)$")
 _ACRONYM: Final = re.compile(r"^[A-Z]{3,}0$")
 _LITERALS: Final = frozenset({"true", "false", "True", "False", "TRUE", "FALSE"})
+_NESTED: Final = re.compile(r"<\*>(?:\{<\*>\}|\(<\*>\)|\[<\*>\])")
 _RUN: Final = re.compile(r"<\*>(?:[:.,;/|@#+-]*<\*>)+")
 
 
@@ -221,6 +224,8 @@ def mask_word(word: str) -> str:
     if word.isalpha():
         return MASK if word in _LITERALS or (len(word) >= 8 and _HEX.match(word)) else word
     word = _COMPARED.sub("", word)
+    if word.count(":") >= 2 and _COLONS.match(word):
+        return MASK
     if "0" in word and not _PIECES.search(word):
         return _mask_number(word)
     out: list[str] = []
@@ -233,7 +238,7 @@ def mask_word(word: str) -> str:
         elif part:
             follows = "".join(parts[index + 1 : index + 3])
             out.append(MASK if is_value and part != "?" else _mask_piece(part, follows))
-    return _RUN.sub(MASK, "".join(out))
+    return _RUN.sub(MASK, _NESTED.sub(MASK, "".join(out)))
 
 
 def _mask_number(word: str) -> str:
@@ -252,7 +257,7 @@ def _mask_piece(piece: str, follows: str) -> str:
         return _mask_number(piece)
     if "@" in piece and len(piece) > 2:
         return MASK
-    if ("/" in piece or "\\" in piece) and _PATH.search(piece):
+    if ("/" in piece or "\\" in piece) and (_PATH.search(piece) or piece.count(".") >= 2):
         return MASK
     bare = piece.rstrip(".")
     if "." in bare:
@@ -267,7 +272,7 @@ def _mask_piece(piece: str, follows: str) -> str:
 
 _UNIT: Final = re.compile(r"(?:[nuµm]?s|secs?|seconds?|mins?|minutes?|hours?|h|days?|[kKMGT]i?B|B|bytes?|%)")
 _CALENDAR: Final = re.compile(
-    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|UTC|GMT|AM|PM)"
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|UTC|GMT|[CEMP][DS]T|CES?T|AM|PM)"
 )
 
 
@@ -392,7 +397,6 @@ _QUOTED: Final = re.compile(r"^(?:'[^']+'|\"[^\"]+\"|\([^()]+\)|\[[^\[\]]+\])[.,
 _LABELS: Final = frozenset({"user", "username", "host", "hostname", "named", "class", "device", "interface", "domain"})
 _ENDPOINTS: Final = frozenset({"from", "to"})
 _CAPITALS: Final = re.compile(r"^[A-Z][A-Z_]+[.,;]?$")
-_PUNCTUATION: Final = ".,;:!?()[]{}<>'\""
 
 
 def _is_value(template: Tokens, place: int, values: set[str]) -> bool:
@@ -405,6 +409,7 @@ def _is_value(template: Tokens, place: int, values: set[str]) -> bool:
         word in values
         or _QUOTED.match(word) is not None
         or before in _LABELS
+        or (word.isalpha() and "(" in template[:place] and ")" in template[place:])
         or (before in _ENDPOINTS and _CAPITALS.match(word) is not None)
     )
 
@@ -412,12 +417,10 @@ def _is_value(template: Tokens, place: int, values: set[str]) -> bool:
 def _is_slot(rest: Tokens, words: Sequence[str]) -> bool:
     """Whether so different words in one place, all else equal, are values."""
     constants = sum(MASK not in word for word in rest)
-    if len(words) >= _CERTAIN:
-        return constants >= 1
     if constants < 2:
-        return False
-    bare = [word.strip(_PUNCTUATION) for word in words]
-    if all(bare) and any(word == "*" for word in bare):
+        return constants == 1 and len(words) >= 2 * _MANY
+    # One of the words is a value already, by its own look: so is what stands in its place elsewhere.
+    if _slot(words) in words:
         return True
     return len(words) >= _MANY
 
