@@ -5,21 +5,41 @@ the frames, constants beside the observed values. Leaves reading to `sources/git
 verdict to `diagnosis/`.
 """
 
+import itertools
+import re
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal, Protocol, runtime_checkable
 
+from app.diagnosis.changes import map_frame, match_commits
+from app.diagnosis.code import enclosing_function
+from app.diagnosis.configured import ObservedValue, find_constants, observed_values
+from app.errors import SourceRefused, Unavailable
 from app.evidence.model import (
+    CodeExcerpt,
     Commit,
+    CommitClaim,
     CommitSha,
+    CommitSource,
+    Constant,
     ContainmentFact,
+    ErrorGroup,
+    FixCandidate,
+    FixOrigin,
+    Frame,
+    FrameSource,
     Gap,
     HistoryFacts,
+    IssueRef,
     LineBlame,
     Observations,
     Onset,
     Request,
     Revision,
+    RolloutRange,
 )
+from app.redact import cut
 
 
 class History(Protocol):
@@ -72,8 +92,447 @@ class History(Protocol):
         ...
 
 
+@runtime_checkable
+class Searchable(Protocol):
+    """A history that can also look for text in a whole tree at once; a clone can, the API cannot."""
+
+    async def holding(self, sha: CommitSha, text: str, *, limit: int) -> tuple[str, ...]:
+        """Files of that commit with `text` in one line, in order of path."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much of a repository one audit reads at most. What did not fit becomes a gap."""
+
+    groups: int = 5
+    """Error groups, most frequent first, whose frames, values and commits are looked at."""
+    frames: int = 6
+    """Own frames per group, from the raise point."""
+    recent: int = 300
+    """Newest commits of the default branch whose messages are read."""
+    named_fixes: int = 20
+    """Commits tied to the issue."""
+    changes: int = 60
+    """Commits whose changes are read in all: named fixes first, then what rollouts brought, then the newest."""
+    running: int = 6
+    """Commits that run or ran, asked whether they hold a fix."""
+    range: int = 200
+    """Commits of one rollout."""
+    files: int = 40
+    """Files whose text is read for excerpts and constants."""
+
+
+async def confirm_commits(history: History, revisions: Sequence[Revision]) -> tuple[Revision, ...]:
+    """`revisions` with every claimed commit looked up: short ids made full, and `in_history` told.
+
+    A short image tag that the repository does not know was no claim about a commit, and is dropped.
+    """
+    full: dict[CommitSha, CommitSha | None] = {}
+    for claim in (claim for revision in revisions for claim in revision.commits):
+        if claim.sha not in full:
+            full[claim.sha] = await history.resolve(claim.sha)
+
+    def confirmed(claim: CommitClaim) -> CommitClaim | None:
+        sha = full[claim.sha]
+        if sha is not None:
+            return CommitClaim(sha, claim.source, True)
+        if claim.source is CommitSource.IMAGE_TAG and len(claim.sha) < 40:
+            return None
+        return replace(claim, in_history=False)
+
+    return tuple(
+        replace(revision, commits=tuple(dict.fromkeys(c for claim in revision.commits if (c := confirmed(claim)))))
+        for revision in revisions
+    )
+
+
 async def read_history(
-    history: History, request: Request, observations: Observations, revisions: Sequence[Revision], onset: Onset | None
+    history: History,
+    request: Request,
+    observations: Observations,
+    revisions: Sequence[Revision],
+    onset: Onset | None,
+    *,
+    budget: Budget = Budget(),
 ) -> tuple[HistoryFacts, tuple[Gap, ...]]:
-    """Everything that the repository can tell about this incident. What it refuses becomes a gap."""
-    raise NotImplementedError
+    """Everything that the repository can tell about this incident, most telling first. What it refuses becomes a gap.
+
+    Raises `SourceRefused` or `Unavailable` only when not even the head can be read.
+    """
+    revisions = await confirm_commits(history, revisions)
+    reader = _Reader(history, budget, request, observations, revisions, onset)
+    await reader.start()
+    steps = (
+        reader.read_named_fixes,
+        reader.read_rollouts,
+        reader.read_changes,
+        reader.read_frames,
+        reader.read_containment,
+        reader.read_constants,
+    )
+    for step in steps:
+        try:
+            await step()
+        except (SourceRefused, Unavailable) as refused:
+            reader.refuse(refused)
+    return reader.facts(), tuple(reader.gaps)
+
+
+# --- which commits may be fixes ---------------------------------------------------------------------------------------
+
+_HEX_WORD = re.compile(r"(?<![0-9A-Za-z_/.-])[0-9a-f]{7,40}(?![0-9A-Za-z_-])")
+_NUMBER = re.compile(r"(?<![\w&/])#(\d{1,7})\b")
+_CLOSES = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?:[\w.-]+/[\w.-]+)?#(\d{1,7})\b", re.IGNORECASE)
+_MERGED = re.compile(r"Merge pull request #(\d{1,7}) ")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A commit id as written in an issue, and the `#number` it stands with on its line, None when none does."""
+
+    name: str
+    issue: str | None
+
+
+def mentions_of(issue: IssueRef) -> tuple[Mention, ...]:
+    """Commit ids named in the issue's text, each with the last `#number` before it on the same line.
+
+    A word counts as an id when it has 7 hex digits or more, and among them both a letter and a digit (a number or a word
+    such as `defaced` is none); whether there is such a commit is for the repository to say.
+    """
+    found: dict[str, str | None] = {}
+    for line in f"{issue.title}\n{issue.body}".splitlines():
+        numbers = [(match.start(), f"#{match[1]}") for match in _NUMBER.finditer(line)]
+        for match in _HEX_WORD.finditer(line):
+            if _looks_like_id(match[0]):
+                before = [number for at, number in numbers if at < match.start()]
+                found.setdefault(match[0], before[-1] if before else None)
+    for name in issue.mentions:
+        if _looks_like_id(name.lower()):
+            found.setdefault(name.lower(), None)
+    return tuple(Mention(name, number) for name, number in found.items())
+
+
+def _looks_like_id(word: str) -> bool:
+    return (
+        7 <= len(word) <= 40
+        and all(sign in "0123456789abcdef" for sign in word)
+        and (len(word) == 40 or (not word.isdigit() and not word.isalpha()))
+    )
+
+
+def issue_numbers(issue: IssueRef) -> frozenset[int]:
+    """The issue's own number and every `#number` in its text."""
+    text = f"{issue.title}\n{issue.body}"
+    return frozenset({issue.number, *(int(match[1]) for match in _NUMBER.finditer(text))})
+
+
+def undoes_or_merges(commit: Commit) -> bool:
+    """Reverts and merges carry no fix of their own."""
+    return len(commit.parents) > 1 or commit.subject.startswith('Revert "') or "This reverts commit " in commit.body
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class _Reader:
+    """One reading: what was found so far, and what is left of the budget."""
+
+    def __init__(
+        self,
+        history: History,
+        budget: Budget,
+        request: Request,
+        observations: Observations,
+        revisions: Sequence[Revision],
+        onset: Onset | None,
+    ) -> None:
+        self._history = history
+        self._budget = budget
+        self._request = request
+        self._revisions = revisions
+        self._groups = _looked_at(observations, onset, budget.groups)
+        self._head: CommitSha | None = None
+        self._recent: tuple[Commit, ...] = ()
+        self._fixes: dict[CommitSha, FixCandidate] = {}
+        self._commits: dict[CommitSha, Commit] = {}
+        self._rollouts: list[RolloutRange] = []
+        self._containment: list[ContainmentFact] = []
+        self._frames: list[FrameSource] = []
+        self._constants: list[Constant] = []
+        self._texts: dict[tuple[CommitSha, str], str | None] = {}
+        self.gaps: list[Gap] = []
+
+    async def start(self) -> None:
+        self._head = await self._history.head()
+
+    def refuse(self, refused: SourceRefused | Unavailable) -> None:
+        if isinstance(refused, SourceRefused):
+            gap = Gap(refused.source, cut(refused.reason), refused.meaning, refused.remedy)
+        else:
+            meaning = "part of the repository was not read"
+            gap = Gap("history", cut(str(refused)), meaning, "run the audit again later")
+        if gap not in self.gaps:
+            self.gaps.append(gap)
+
+    def facts(self) -> HistoryFacts:
+        commits = sorted(self._commits.values(), key=lambda c: (c.committed_at, c.sha), reverse=True)
+        return HistoryFacts(
+            web=self._history.web,
+            head=self._head,
+            commits=tuple(commits),
+            fixes=tuple(self._fixes.values()),
+            containment=tuple(self._containment),
+            frames=tuple(self._frames),
+            constants=tuple(dict.fromkeys(self._constants)),
+            rollouts=tuple(self._rollouts),
+            commits_read=len(set(self._commits) | {commit.sha for commit in self._recent}),
+        )
+
+    # --- candidates ---
+
+    async def read_named_fixes(self) -> None:
+        """Commits that the issue names, that close or name it, or that its pull requests merged."""
+        self._recent = await self._history.recent(limit=self._budget.recent)
+        issue = self._request.issue
+        if issue is None:
+            return
+        own = f"#{issue.number}"
+        for sha in issue.linked_commits:
+            self._candidate(sha, FixOrigin.LINKED_PULL_REQUEST, own)
+        unknown: list[str] = []
+        for mention in mentions_of(issue):
+            sha = await self._history.resolve(mention.name)
+            if sha is not None:
+                self._candidate(sha, FixOrigin.NAMED_IN_ISSUE, mention.issue or own)
+            elif mention.issue is not None or mention.name in issue.mentions:
+                unknown.append(mention.name)
+        if unknown:
+            what = f"the repository has no commit {', '.join(unknown[:5])}"
+            self.gaps.append(Gap("history", cut(what), "whether these fixes run cannot be told", "fetch their branch"))
+        numbers = issue_numbers(issue)
+        for commit in self._recent:
+            text = f"{commit.subject}\n{commit.body}"
+            if merged := _MERGED.match(commit.subject):
+                if int(merged[1]) in numbers and len(commit.parents) == 2:
+                    await self._merged_commits(commit, f"#{merged[1]}")
+                continue
+            if undoes_or_merges(commit):
+                continue
+            closed = {int(match[1]) for match in _CLOSES.finditer(text)} & numbers
+            named = {int(match[1]) for match in _NUMBER.finditer(text)} & numbers
+            if closed:
+                self._candidate(commit.sha, FixOrigin.CLOSES_ISSUE, f"#{min(closed)}")
+            elif named:
+                self._candidate(commit.sha, FixOrigin.NAMES_ISSUE, f"#{min(named)}")
+
+    async def _merged_commits(self, merge: Commit, issue: str) -> None:
+        """The commits of a merged pull request that the issue names by number."""
+        shas, _ = await self._history.between(merge.parents[0], merge.parents[1], limit=self._budget.named_fixes)
+        known = {commit.sha: commit for commit in self._recent}
+        for sha in shas:
+            if sha not in known or not undoes_or_merges(known[sha]):
+                self._candidate(sha, FixOrigin.NAMES_ISSUE, issue)
+
+    def _candidate(self, sha: CommitSha, origin: FixOrigin, issue: str | None) -> None:
+        old = self._fixes.get(sha)
+        if old is None:
+            if len(self._fixes) < self._budget.named_fixes:
+                self._fixes[sha] = FixCandidate(sha, (origin,), issue)
+            return
+        order = tuple(FixOrigin)
+        origins = tuple(sorted({*old.origins, origin}, key=order.index))
+        self._fixes[sha] = FixCandidate(sha, origins, old.issue or issue)
+
+    # --- what rollouts brought, and changes ---
+
+    async def read_rollouts(self) -> None:
+        """For each revision of which the commit is known: what it brought over the one that served before it."""
+        for service in sorted({revision.service for revision in self._revisions}):
+            served = [r for r in self._revisions if r.service == service and r.serving_since and _known_commit(r)]
+            served.sort(key=lambda r: (r.serving_since or self._request.now, r.name))
+            for before, after in itertools.pairwise(served):
+                previous, running = _known_commit(before), _known_commit(after)
+                if previous is None or running is None or previous == running:
+                    continue
+                try:
+                    shas, complete = await self._history.between(previous, running, limit=self._budget.range)
+                except SourceRefused as refused:
+                    self.refuse(refused)
+                    continue
+                self._rollouts.append(RolloutRange(after.name, service, previous, running, shas, complete))
+
+    async def read_changes(self) -> None:
+        """Changes of the candidates, of what rollouts brought and of the newest commits, as far as the budget goes."""
+        wanted = list(self._fixes)
+        for rollout in reversed(self._rollouts):
+            wanted += rollout.commits
+        wanted += [commit.sha for commit in self._recent if not undoes_or_merges(commit)]
+        wanted = list(dict.fromkeys(wanted))[: self._budget.changes]
+        for start in range(0, len(wanted), 20):
+            for commit in await self._history.commits(wanted[start : start + 20]):
+                self._commits[commit.sha] = commit
+        for sha in [sha for sha in self._fixes if (commit := self._commits.get(sha)) and _is_revert(commit)]:
+            del self._fixes[sha]
+
+    # --- is it in what runs? ---
+
+    async def read_containment(self) -> None:
+        """Fix by fix against every commit that serves or served. Commits that only match are asked too, when they came
+        after what ran when the group was first seen: what was there before cannot have been its fix."""
+        running = _running_commits(self._revisions, self._budget.running)
+        facts = self.facts()
+        matching: dict[CommitSha, None] = {}
+        for group in self._groups:
+            first = _first_commit(group, self._revisions)
+            for match in match_commits(group, facts.commits, facts):
+                commit = self._commits.get(match.sha)
+                if not match.fits or match.sha in self._fixes or commit is None or undoes_or_merges(commit):
+                    continue
+                if first is None or (await self._ask(match.sha, first)) in (None, True):
+                    continue
+                matching[match.sha] = None
+        for sha in list(matching)[: self._budget.named_fixes]:
+            self._fixes[sha] = FixCandidate(sha, (FixOrigin.MATCHES_GROUP,))
+        for sha in self._fixes:
+            for commit in running:
+                await self._ask(sha, commit)
+
+    async def _ask(self, fix: CommitSha, running: CommitSha) -> bool | None:
+        """Whether `running` holds `fix`; None when that is not known. The answer is kept as a fact."""
+        known = next((f for f in self._containment if f.fix == fix and f.running == running), None)
+        if known is None:
+            known = await self._history.containment(fix, running)
+            self._containment.append(known)
+        return known.holds
+
+    # --- the code behind the errors ---
+
+    async def read_frames(self) -> None:
+        for group in self._groups:
+            sha, role = self._code_of(group)
+            if sha is None or group.trace is None:
+                continue
+            paths = await self._history.paths(sha)
+            frames = [frame for info in reversed(group.trace.chain) for frame in info.frames if frame.in_app]
+            for frame in list(dict.fromkeys(frames))[: self._budget.frames]:
+                path = map_frame(frame, paths, self._request.scope.source_roots)
+                excerpt = await self._excerpt(sha, path, frame, role) if path is not None else None
+                self._frames.append(FrameSource(group.id, frame, path, excerpt))
+
+    def _code_of(self, group: ErrorGroup) -> tuple[CommitSha | None, Literal["running", "head"]]:
+        """The commit that ran when the group was last seen; the head where that is not known."""
+        for revision in self._revisions:
+            if revision.name == group.latest.revision and (sha := _known_commit(revision)):
+                return sha, "running"
+        return self._head, "head"
+
+    async def _excerpt(
+        self, sha: CommitSha, path: str, frame: Frame, role: Literal["running", "head"]
+    ) -> CodeExcerpt | None:
+        text = await self._text(sha, path)
+        line = frame.line
+        if text is None or line is None:
+            return None
+        lines = text.split("\n")
+        if not 1 <= line <= len(lines):
+            return None
+        numbers = range(max(1, line - 3), min(len(lines), line + 3) + 1)
+        kept = cut("\n".join(lines[number - 1][:400] for number in numbers)).split("\n")
+        # A secret of several lines is cut as one; the numbers of what is left are then not told any more.
+        shown = tuple((number, cut(text)) for number, text in zip(numbers, kept, strict=False))
+        shown = shown if len(kept) == len(numbers) else ()
+        span = enclosing_function(path, text, line)
+        blame = await self._history.blame(sha, path, line)
+        return CodeExcerpt(sha, path, line, span.name if span else None, shown, blame, role)
+
+    async def _text(self, sha: CommitSha, path: str) -> str | None:
+        """A file's text; None also when the budget is spent."""
+        if (sha, path) not in self._texts:
+            if len(self._texts) >= self._budget.files:
+                return None
+            self._texts[sha, path] = await self._history.file(sha, path)
+        return self._texts[sha, path]
+
+    # --- configured against observed ---
+
+    async def read_constants(self) -> None:
+        """What the code says beside what the errors say: in the frames' files, where the message stands, in the fixes."""
+        for group in self._groups:
+            wanted = observed_values(group)
+            if not wanted:
+                continue
+            sha, role = self._code_of(group)
+            if sha is None:
+                continue
+            places = [source.path for source in self._frames if source.group == group.id and source.path]
+            places += await self._places_of_message(sha, group)
+            places = list(dict.fromkeys(places))
+            for path in places:
+                if (text := await self._text(sha, path)) is not None:
+                    self._constants += find_constants(path, text, sha, role, wanted)
+                if self._head and self._head != sha and (text := await self._text(self._head, path)) is not None:
+                    self._constants += find_constants(path, text, self._head, "head", wanted)
+            for fix in self._fixes:
+                await self._constants_of_fix(fix, wanted)
+
+    async def _constants_of_fix(self, fix: CommitSha, wanted: Sequence[ObservedValue]) -> None:
+        commit = self._commits.get(fix)
+        if commit is None:
+            return
+        for change in commit.changes[:5]:
+            if change.path and (text := await self._text(fix, change.path)) is not None:
+                self._constants += find_constants(change.path, text, fix, "fix-after", wanted)
+            if change.old_path and commit.parents:
+                text = await self._text(commit.parents[0], change.old_path)
+                if text is not None:
+                    self._constants += find_constants(change.old_path, text, fix, "fix-before", wanted)
+
+    async def _places_of_message(self, sha: CommitSha, group: ErrorGroup) -> list[str]:
+        """Files with the longest fixed piece of the message in them; the values in a message are not in the code."""
+        if not isinstance(self._history, Searchable):
+            return []
+        pieces = [piece.strip(" \"'():=,.") for piece in group.template.replace("\n", "<*>").split("<*>")]
+        longest = max(pieces, key=len, default="")
+        if len(longest) < 12:
+            return []
+        return list(await self._history.holding(sha, longest, limit=5))
+
+
+def _looked_at(observations: Observations, onset: Onset | None, limit: int) -> tuple[ErrorGroup, ...]:
+    """The most frequent failures, the one that began at the onset among them."""
+    groups = list(observations.groups)
+    groups.sort(key=lambda group: onset is None or group.id != onset.group)
+    return tuple(groups[:limit])
+
+
+def _is_revert(commit: Commit) -> bool:
+    return len(commit.parents) < 2 and undoes_or_merges(commit)
+
+
+def _known_commit(revision: Revision) -> CommitSha | None:
+    """The one commit that the revision is claimed to run, unless the repository does not know it."""
+    if any(claim.in_history is False for claim in revision.commits):
+        return None
+    return revision.commit
+
+
+def _running_commits(revisions: Sequence[Revision], limit: int) -> tuple[CommitSha, ...]:
+    """Commits of the revisions that serve, then of those that served, newest first."""
+    ordered = sorted(
+        revisions,
+        key=lambda r: (r.serving is True, r.serving_since is not None, r.serving_since or _NEVER),
+        reverse=True,
+    )
+    shas = [sha for revision in ordered if (sha := _known_commit(revision))]
+    return tuple(dict.fromkeys(shas))[:limit]
+
+
+def _first_commit(group: ErrorGroup, revisions: Sequence[Revision]) -> CommitSha | None:
+    """What ran where the group was first seen."""
+    named = [count for count in group.per_revision if count.revision is not None]
+    if not named:
+        return None
+    first = min(named, key=lambda count: (count.first_seen, count.revision or ""))
+    return next((_known_commit(r) for r in revisions if r.name == first.revision and r.service == first.service), None)

@@ -74,6 +74,11 @@ class Repository:
         self.git("revert", "--no-edit", *options, sha, date=date)
         return self.tip
 
+    def shallow_clone(self, path: Path, depth: int) -> Path:
+        """A clone with every branch, cut off `depth` commits back."""
+        self.git("clone", "--quiet", f"--depth={depth}", "--no-single-branch", f"file://{self.path}", str(path))
+        return path
+
 
 CODE = """\
 import socket

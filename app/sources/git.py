@@ -36,13 +36,13 @@ _TIMEOUT = timedelta(seconds=30)
 _OUTPUT_LIMIT = 64 << 20
 """Bytes that one call of git may print; a commit that rewrites a repository is shown without its changes."""
 _FILE_LIMIT = 1 << 20
-_SPAN_LIMIT = 20_000
-"""Commits between a fix and what runs, beyond which "not contained" is not said."""
 _TOUCHING_LIMIT = 3_000
-"""Commits of that span which touch the fix's files and are compared patch by patch."""
+"""Commits between a fix and what runs that touch the fix's files and are compared patch by patch."""
 _PATCH_LIMIT = 100_000
 """Characters of one commit's patch that are kept."""
 _CHANGED_FILES_LIMIT = 300
+_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""What a first commit changed is told against it; git knows it without storing it."""
 _TIPS_LIMIT = 20
 _BOUNDARY_LIMIT = 50
 
@@ -51,6 +51,7 @@ _FULL = re.compile(r"[0-9a-f]{40}\Z")
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]{0,200}\Z")
 _WEB = re.compile(r"(?:https://|ssh://git@|git@)(?:[^@/\s]*@)?([A-Za-z0-9.-]+)[:/]([\w.-]+)/([\w.-]+?)(?:\.git)?/?\Z")
 _REVERTS = re.compile(r"\breverts commit ([0-9a-f]{7,40})\b", re.IGNORECASE)
+_REVERT_TITLE = re.compile(r'Revert "(.+)"(?: \(#\d+\))?')
 _PICKED = re.compile(r"\(cherry picked from commit ([0-9a-f]{7,40})\)")
 _NEEDED_SIGNS = 8
 """Letters and digits that a change must hold before an equal change elsewhere counts as the same one."""
@@ -118,6 +119,24 @@ class _Touching:
     subject: str
     message: str
     patch: str | None
+
+
+@dataclass(slots=True)
+class _Trail:
+    """What became of a fix on the way to what runs: its carriers and its reverts, each with why it counts as one."""
+
+    carriers: dict[CommitSha, str] = field(default_factory=dict[CommitSha, str])
+    reverts: dict[CommitSha, str] = field(default_factory=dict[CommitSha, str])
+    carried: set[str | None] = field(default_factory=set[str | None])
+    undone: set[str | None] = field(default_factory=set[str | None])
+
+    def carries(self, commit: _Touching, why: str) -> None:
+        self.carriers[commit.sha] = why
+        self.carried.add(commit.subject)
+
+    def undoes(self, commit: _Touching, why: str) -> None:
+        self.reverts[commit.sha] = why
+        self.undone.add(commit.subject)
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -254,7 +273,10 @@ class Clone:
         """
         key = (fix, running)
         if key not in self._facts:
-            self._facts[key] = await self._containment(fix, running)
+            try:
+                self._facts[key] = await self._containment(fix, running)
+            except SourceRefused as refused:
+                return ContainmentFact(fix, running, Containment.UNKNOWN, None, refused.reason)
         return self._facts[key]
 
     async def _containment(self, fix: CommitSha, running: CommitSha) -> ContainmentFact:
@@ -269,65 +291,62 @@ class Clone:
         ancestor = await self._is_ancestor(fix, running)
         base = fix if ancestor else await self._merge_base(fix, running)
         paths = await self._paths_of(fix)
-        touching: list[_Touching] = []
-        complete = True
-        if paths:
-            touching, complete = await self._touching(base, running, paths)
-        subject = (
-            (await self._out("log", "--max-count=1", "--no-patch", "--format=%s", fix)).decode(errors="replace").strip()
-        )
-
-        same, undone = await self._patches(fix, running, base, squashed=bool(touching) and not ancestor)
-        carriers: dict[CommitSha, str] = {fix: "it is an ancestor of the running commit"} if ancestor else {}
-        reverts: dict[CommitSha, str] = {}
-        carried_subjects = {subject}
-        reverted_subjects: set[str] = set()
-        for commit in touching:
-            targets = [CommitSha(sha) for sha in _REVERTS.findall(commit.message.lower())]
-            picked = _PICKED.findall(commit.message)
-            if any(_names(target, reverts) for target in targets):
-                carriers[commit.sha] = "which takes the revert back"
-                carried_subjects.add(commit.subject)
-            elif targets and await self._undoes(targets, (fix, *carriers)):
-                reverts[commit.sha] = "which says that it reverts it"
-                reverted_subjects.add(commit.subject)
-            elif any(_names(sha, (fix, *carriers)) for sha in picked):
-                carriers[commit.sha] = "which says that it was picked from it"
-                carried_subjects.add(commit.subject)
-            elif any(_names(sha, reverts) for sha in picked):
-                reverts[commit.sha] = "which says that it was picked from its revert"
-                reverted_subjects.add(commit.subject)
-            elif commit.patch is not None and commit.patch in same:
-                carriers[commit.sha] = same[commit.patch]
-                carried_subjects.add(commit.subject)
-            elif commit.patch is not None and commit.patch == undone:
-                reverts[commit.sha] = "which makes the inverse change"
-                reverted_subjects.add(commit.subject)
-            elif _quoted(commit.subject, "Revert") in reverted_subjects:
-                carriers[commit.sha] = "which takes the revert back"
-                carried_subjects.add(commit.subject)
-            elif _quoted(commit.subject, "Revert") in carried_subjects and carriers:
-                reverts[commit.sha] = "which says that it reverts it"
-                reverted_subjects.add(commit.subject)
-
-        alive = [sha for sha in carriers if not await self._reverted(sha, reverts)]
+        touching, complete = await self._touching(base, running, paths) if paths else ([], True)
+        trail = await self._trail(fix, running, base, touching, ancestor=ancestor)
+        alive = [sha for sha in trail.carriers if not await self._reverted(sha, trail.reverts)]
+        if not complete and (not alive or alive == [fix]):
+            return fact(
+                Containment.UNKNOWN, f"more than {_TOUCHING_LIMIT} commits touch its files; not all were compared"
+            )
         if fix in alive:
-            return fact(Containment.CONTAINED, carriers[fix])
+            return fact(Containment.CONTAINED, trail.carriers[fix])
         if alive:
             via = alive[-1]
-            return fact(Containment.EQUIVALENT, f"carried by {via[:12]}, {carriers[via]}", via)
-        if carriers:
-            via = list(reverts)[-1]
-            return fact(Containment.REVERTED, f"undone by {via[:12]}, {reverts[via]}", via)
-        if doubt := await self._doubt(fix, base, running, complete):
+            return fact(Containment.EQUIVALENT, f"carried by {via[:12]}, {trail.carriers[via]}", via)
+        if trail.carriers:
+            via = list(trail.reverts)[-1]
+            return fact(Containment.REVERTED, f"undone by {via[:12]}, {trail.reverts[via]}", via)
+        if doubt := await self._doubt(fix, running):
             return fact(Containment.UNKNOWN, doubt)
         compared = f"no ancestor, and none of {len(touching)} commits that touch its files makes the same change"
         return fact(Containment.ABSENT, compared)
 
-    async def _doubt(self, fix: str, base: str | None, running: str, complete: bool) -> str | None:
+    async def _trail(
+        self, fix: CommitSha, running: CommitSha, base: str | None, touching: Sequence[_Touching], *, ancestor: bool
+    ) -> "_Trail":
+        """Who carries the fix and who undoes it, ancestors before descendants."""
+        trail = _Trail()
+        if ancestor:
+            trail.carriers[fix] = "it is an ancestor of the running commit"
+        if not touching:
+            return trail
+        subject = await self._out("log", "--max-count=1", "--no-patch", "--format=%s", fix)
+        trail.carried.add(subject.decode(errors="replace").strip())
+        same, undone = await self._patches(fix, running, base, squashed=not ancestor)
+        for commit in touching:
+            targets = [sha.lower() for sha in _REVERTS.findall(commit.message)]
+            picked = _PICKED.findall(commit.message)
+            # A title alone counts only where no id says which commit of that title is meant.
+            titled = None if targets else _REVERT_TITLE.fullmatch(commit.subject)
+            title = titled[1] if titled else None
+            if any(_names(sha, trail.reverts) for sha in targets) or title in trail.undone:
+                trail.carries(commit, "which takes the revert back")
+            elif targets and await self._undoes(targets, (fix, *trail.carriers)):
+                trail.undoes(commit, "which says that it reverts it")
+            elif any(_names(sha, (fix, *trail.carriers)) for sha in picked):
+                trail.carries(commit, "which says that it was picked from it")
+            elif any(_names(sha, trail.reverts) for sha in picked):
+                trail.undoes(commit, "which says that it was picked from its revert")
+            elif commit.patch is not None and commit.patch in same:
+                trail.carries(commit, same[commit.patch])
+            elif commit.patch is not None and commit.patch == undone:
+                trail.undoes(commit, "which makes the inverse change")
+            elif title in trail.carried and trail.carriers:
+                trail.undoes(commit, "which says that it reverts it")
+        return trail
+
+    async def _doubt(self, fix: str, running: str) -> str | None:
         """Why "not contained" cannot be said; None when it can."""
-        if not complete or not (await self._span(base, running, _SPAN_LIMIT))[1]:
-            return f"no ancestor, and more than {_SPAN_LIMIT} commits lie between; not all were compared"
         shallow = self._shadow / "shallow"
         if not shallow.exists():
             return None
@@ -378,7 +397,7 @@ class Clone:
     async def _paths_of(self, sha: str) -> tuple[str, ...]:
         """The files that a commit changes, a merge against its first parent."""
         parents = (await self._out("rev-list", "--max-count=1", "--parents", sha)).decode().split()[1:]
-        trees = (parents[0], sha) if parents else ("--root", sha)
+        trees = (parents[0] if parents else _EMPTY_TREE, sha)
         out = await self._out("diff-tree", "-r", "-z", "--name-only", "--no-commit-id", *trees)
         paths = [path for path in out.decode(errors="surrogateescape").split("\0") if path and "\n" not in path]
         return tuple(paths[:_CHANGED_FILES_LIMIT])
@@ -405,12 +424,12 @@ class Clone:
     ) -> tuple[dict[str, str], str | None]:
         """Patch identities that carry the fix, each with what it then is, and the identity of the inverse change."""
         parents = (await self._out("rev-list", "--max-count=1", "--parents", fix)).decode().split()[1:]
-        trees = (parents[0], fix) if parents else ("--root", fix)
-        own = await self._diff_tree(*trees)
+        before = parents[0] if parents else _EMPTY_TREE
+        own = await self._diff_tree(before, fix)
         same: dict[str, str] = {}
         undone = None
         if _significant(own):
-            inverse = await self._patch_ids(await self._diff_tree("-R", *trees), name=fix)
+            inverse = await self._patch_ids(await self._diff_tree(fix, before), name=fix)
             own_id = await self._patch_ids(own, name=fix)
             same |= dict.fromkeys(own_id.values(), "which makes the same change")
             undone = next(iter(inverse.values()), None)
@@ -593,12 +612,6 @@ def _refused(reason: str, remedy: str | None = None) -> SourceRefused:
 def _names(sha: str, commits: Iterable[str]) -> bool:
     """Whether `sha`, perhaps abbreviated, is one of `commits`."""
     return any(commit.startswith(sha) for commit in commits)
-
-
-def _quoted(subject: str, verb: str) -> str | None:
-    """`x` of `Revert "x"`."""
-    start = f'{verb} "'
-    return subject[len(start) : -1] if subject.startswith(start) and subject.endswith('"') else None
 
 
 def _significant(patch: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import stat
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -300,17 +299,11 @@ async def test_a_call_that_takes_too_long_is_stopped_and_said(repo: Repository, 
 # --- containment in a shallow clone ---
 
 
-def _shallow(repo: Repository, path: Path, depth: int) -> Path:
-    command = ["git", "clone", "--quiet", f"--depth={depth}", "--no-single-branch", f"file://{repo.path}", str(path)]
-    subprocess.run(command, check=True, capture_output=True)
-    return path
-
-
 async def test_a_shallow_clone_still_knows_what_lies_before_its_end(repo: Repository, tmp_path: Path) -> None:
     fix = repo.commit("Fix", {"app/db.py": FIXED})
     running = repo.commit("Else", {"a": "1"})
     later = repo.commit("Later", {"b": "1"})
-    clone = open_clone(_shallow(repo, tmp_path / "s", 3))
+    clone = open_clone(repo.shallow_clone(tmp_path / "s", 3))
     assert (await clone.containment(fix, running)).state is Containment.CONTAINED
     assert (await clone.containment(later, running)).state is Containment.ABSENT
 
@@ -323,6 +316,6 @@ async def test_a_fix_that_may_hide_behind_the_end_of_a_shallow_clone_is_unknown(
     repo.checkout("main")
     for i in range(5):
         running = repo.commit(f"Step {i}", {"n": str(i)})
-    fact = await open_clone(_shallow(repo, tmp_path / "s", 1)).containment(fix, running)
+    fact = await open_clone(repo.shallow_clone(tmp_path / "s", 1)).containment(fix, running)
     assert fact.state is Containment.UNKNOWN
     assert "shallow" in fact.reason

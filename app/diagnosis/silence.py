@@ -1,0 +1,127 @@
+"""Whether the silence of an error group after a fix says anything.
+
+Owns one question: if nothing had changed, how probable would it be to see no failure for this long? Leaves to `ledger.py`
+which revisions are compared. The model and its assumptions are argued in docs/decisions/0006-silence.md.
+
+Failures come in bursts, so they are not counted one by one. Time is cut into blocks of equal exposure (as many minutes as
+it takes to see the median minute's requests), each block fails or is quiet, and the next block depends on the last one: how
+long bursts last and how long quiet stretches last are both learned from before the fix, with the doubt that few bursts leave.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+IMPROBABLE = 0.01
+_LASTED = 0.05
+"""A single burst that had been going on so long that its end within one block has less than this chance."""
+_ALTERNATIONS = 3
+"""Bursts seen to begin after a quiet stretch, from which on bursts are taken to return."""
+
+Unit = Literal["requests", "starts"]
+_LEAST_BLOCKS: Mapping[Unit, int] = {"requests": 10, "starts": 3}
+_LEAST_EXPOSURE: Mapping[Unit, int] = {"requests": 20, "starts": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """`probability`: of this silence had nothing changed. `exposure` and `earlier` count `unit`s after and before.
+
+    `blocks` is how many blocks were silent, `needed` how many it would take by the guards alone (the longest quiet
+    stretch before, twice; the time an earlier revision took to show the fault). `burst_ended` is True when the failures had
+    stopped before the fix came, or may just have ended by themselves.
+    """
+
+    unit: Unit
+    probability: float
+    exposure: int
+    earlier: int
+    blocks: int
+    needed: int
+    burst_ended: bool
+
+    @property
+    def convincing(self) -> bool:
+        return (
+            self.probability < IMPROBABLE
+            and self.blocks >= self.needed
+            and self.exposure >= _LEAST_EXPOSURE[self.unit]
+            and not self.burst_ended
+        )
+
+
+def judge_silence(
+    unit: Unit, before: Mapping[int, int], failures: Mapping[int, int], after: Mapping[int, int], lead: int = 0
+) -> Silence | None:
+    """Judge `after` (exposure by epoch minute, all without a failure) by `before` and the `failures` in it.
+
+    `lead` is the exposure that an earlier revision took before it showed the fault for the first time. None: the failures
+    or the exposure before are not known, so there is no earlier rate.
+    """
+    if not failures or not any(before.values()):
+        return None
+    onset = min(failures)
+    minutes = sorted(minute for minute in before.keys() | failures.keys() if minute >= onset)
+    size = max(1, int(median([count for minute in minutes if (count := before.get(minute, 0))] or [1])))
+    states = _blocks(minutes, before, failures, size)
+    blocks = _count_blocks(after, size)
+    stays, stops, starts, rests = 0, 0, 0, 0
+    for now, following in itertools.pairwise(states):
+        if now:
+            stays, stops = stays + following, stops + (not following)
+        else:
+            starts, rests = starts + following, rests + (not following)
+    stop = (stops + 0.5) / (stays + stops + 1)
+    failing_at_end = states[-1]
+    if failing_at_end:
+        probability = stop * _stays_quiet(rests, starts, blocks - 1) if blocks else 1.0
+    else:
+        probability = _stays_quiet(rests, starts, blocks)
+    alternates = starts >= _ALTERNATIONS
+    burst_ended = not alternates and not (failing_at_end and stop < _LASTED)
+    needed = max(_LEAST_BLOCKS[unit], 2 * _longest_quiet(states), math.ceil(lead / size))
+    earlier = sum(before.get(minute, 0) for minute in minutes)
+    return Silence(unit, probability, sum(after.values()), earlier, blocks, needed, burst_ended)
+
+
+def _stays_quiet(rests: int, starts: int, blocks: int) -> float:
+    """Chance that `blocks` quiet blocks follow a quiet one, averaged over what `rests` and `starts` leave open."""
+    a, b = rests + 0.5, starts + 0.5
+    if blocks <= 0:
+        return 1.0
+    return math.exp(math.lgamma(a + blocks) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(a + b + blocks))
+
+
+def _blocks(minutes: list[int], before: Mapping[int, int], failures: Mapping[int, int], size: int) -> list[bool]:
+    """Whether each block failed, in order; the first did."""
+    states: list[bool] = []
+    seen, failed = 0, False
+    for minute in minutes:
+        failed = failed or failures.get(minute, 0) > 0
+        seen += max(before.get(minute, 0), int(failures.get(minute, 0) > 0))
+        if seen >= size:
+            states.append(failed)
+            seen, failed = 0, False
+    if failed or not states:
+        states.append(failed)
+    return states
+
+
+def _count_blocks(exposure: Mapping[int, int], size: int) -> int:
+    blocks, seen = 0, 0
+    for minute in sorted(exposure):
+        seen += exposure[minute]
+        if seen >= size:
+            blocks, seen = blocks + 1, 0
+    return blocks
+
+
+def _longest_quiet(states: list[bool]) -> int:
+    longest, run = 0, 0
+    for failed in states:
+        run = 0 if failed else run + 1
+        longest = max(longest, run)
+    return longest
