@@ -143,7 +143,7 @@ def trace_causes(evidence: Evidence, causes: Sequence[Cause]) -> Chain:
 
     caused = {link.effect for link in links}
     ranked = sorted(causes, key=lambda cause: (cause.group in caused, *rank(cause)))
-    root = ranked[0] if ranked else None
+    root = next((cause for cause in ranked if _may_be_root(groups[cause.group], effects[cause.group], evidence)), None)
     symptoms = reach(root.group, links) if root else ()
     rejected = tuple(
         RejectedCause(cause, _folded(cause, links))
@@ -151,6 +151,12 @@ def trace_causes(evidence: Evidence, causes: Sequence[Cause]) -> Chain:
         if cause.group in caused and not cause.symptom
     )
     return Chain(root, tuple(ranked), rejected, links, symptoms)
+
+
+def _may_be_root(group: ErrorGroup, effects: Sequence[Fingerprint], evidence: Evidence) -> bool:
+    """A notice only where nothing fails, where it leads to a failure, or where a failure is in the same place."""
+    failures = evidence.observations.groups
+    return group.failure or bool(effects) or not failures or any(_same_place(group, failure) for failure in failures)
 
 
 def groups_by_id(evidence: Evidence) -> dict[Fingerprint, ErrorGroup]:

@@ -126,18 +126,19 @@ def _cause(group: ErrorGroup, found: Recognition) -> Cause:
 
 
 _BY_CODE: Mapping[int, tuple[str, Layer]] = {
-    3: ("invalid-operation", Layer.CONFIGURATION),
     5: ("resource-not-found", Layer.CONFIGURATION),
     6: ("resource-conflict", Layer.CONFIGURATION),
     7: ("iam-permission-denied", Layer.PERMISSIONS),
-    8: ("quota-exceeded", Layer.QUOTA),
-    9: ("invalid-operation", Layer.CONFIGURATION),
     10: ("concurrent-update-conflict", Layer.APPLICATION),
     13: ("platform-internal-error", Layer.PLATFORM),
     14: ("platform-internal-error", Layer.PLATFORM),
     16: ("credentials-invalid", Layer.PERMISSIONS),
 }
-"""What the gRPC code of a refused call says by itself, when its text is not known."""
+"""What the gRPC code of a refused call says by itself, when its text is not known.
+
+Left out are the codes that need the text: 3 and 9 (anything can be invalid or in the wrong state), and 8, which is used for
+quotas, for stockouts and for exhausted address ranges alike.
+"""
 _KIND_SCORE = 0.4
 """Below every recognised message that says something of its cause, above the symptoms."""
 

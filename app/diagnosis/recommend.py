@@ -54,6 +54,17 @@ ACTIONS: dict[Status, DeveloperAction] = {
 }
 
 
+LIFECYCLE = (
+    "autoscaler-scale-down-blocked",
+    "instance-auto-repaired",
+    "instance-preempted",
+    "platform-maintenance",
+    "stopped-or-deleted-by-user",
+)
+"""Classes whose notices are part of normal life: alone, without one failure, they call nobody."""
+_START = ("container-failed-to-start", "container-crash-loop", "health-probe-failed")
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """Everything that the tables read. `group` is the root's, or the most frequent failure; None when there is none.
@@ -143,9 +154,15 @@ def _nothing_read(s: Situation) -> Claim | None:
 
 
 def _no_failures(s: Situation) -> Claim | None:
-    if s.group is not None:
-        return None
-    return Claim(sentence("{} entries were read and none reports a failure", s.evidence.observations.entries), _READ)
+    if s.group is None:
+        return Claim(
+            sentence("{} entries were read and none reports a failure", s.evidence.observations.entries), _READ
+        )
+    root = s.chain.root
+    if not s.evidence.observations.groups and root is not None and root.failure_class in LIFECYCLE:
+        refs = (*_READ, CountRef(root.group))
+        return Claim(sentence("no entry reports a failure; {} is noted only", root.title), refs)
+    return None
 
 
 def _resolved_by_fix(s: Situation) -> Claim | None:
@@ -327,7 +344,7 @@ def _priority(s: Situation, status: Status) -> tuple[Priority | None, Claim]:
         return None, Claim(sentence("no priority: nothing is known to fail"), refs)
     if status in (Status.RESOLVED, Status.RECOVERING):
         return Priority.P3, Claim(sentence("P3: the failure has stopped"), refs)
-    down = nothing_ready(s.evidence, s.group)
+    down = nothing_ready(s.evidence, s.group) or _never_starts(s)
     if down and scope.is_critical:
         return Priority.P0, Claim(sentence("P0: nothing is ready to serve in an environment marked critical"), refs)
     if down:
@@ -339,6 +356,21 @@ def _priority(s: Situation, status: Status) -> tuple[Priority | None, Claim]:
     return Priority.P2, Claim(
         sentence("P2: failures go on while something still serves, or nothing says that nothing does"), refs
     )
+
+
+def _never_starts(s: Situation) -> bool:
+    """Whether the failure keeps instances from starting and no request was answered well since it began."""
+    if s.group is None:
+        return False
+    about = (s.group.id, *s.chain.symptoms)
+    if not any(c.failure_class in _START for c in s.chain.ranked if c.group in about):
+        return False
+    began = int(s.group.first_seen.timestamp()) // 60
+    mine = [e for e in s.evidence.observations.exposure if e.service in s.group.services]
+    asked = sum(n for e in mine for minute, n in e.requests.items() if minute >= began)
+    failed = sum(n for e in mine for minute, n in e.server_errors.items() if minute >= began)
+    started = any(r.ready for r in s.evidence.revisions if r.service in s.group.services)
+    return 0 < asked <= failed and not started
 
 
 def nothing_ready(evidence: Evidence, group: ErrorGroup) -> bool:

@@ -207,10 +207,11 @@ _ADDRESSED = re.compile(
 
 
 def is_own_limit(group: ErrorGroup, signature: Signature | None) -> bool:
-    """Whether the message gives only the program's own time limit, without where the time went."""
-    generic = signature is not None and signature.specificity is Specificity.GENERIC
+    """Whether the message blames something outside by the program's own time limit only, without where the time went."""
+    if signature is None or signature.specificity is not Specificity.GENERIC or signature.layer not in _SHARED:
+        return False
     text = group.latest.message
-    return generic and bool(_LIMIT.search(text)) and not _ADDRESSED.search(text)
+    return bool(_LIMIT.search(text)) and not _ADDRESSED.search(text)
 
 
 def _own_limit(chain: Chain, root: Cause, group: ErrorGroup, signature: Signature | None) -> list[Signal]:

@@ -144,6 +144,13 @@ def test_a_notice_is_a_root_only_when_it_leads_to_a_failure() -> None:
     assert chain.root.group == failure.id
 
 
+def test_a_notice_elsewhere_is_not_blamed_for_a_failure_that_nobody_knows() -> None:
+    preempted = group("pre", "Instance was preempted.", failure=False, service="batch")
+    failure = group("app", "something odd", service="shop")
+    chain = trace_causes(evidence(failure, notices=[preempted]), [cause(preempted, "instance-preempted")])
+    assert chain.root is None
+
+
 def test_the_order_in_which_causes_come_does_not_matter() -> None:
     groups = [group(name, name, count=n) for n, name in enumerate(("a", "b", "c"), 1)]
     causes = [cause(g, "application-exception", score=0.5) for g in groups]

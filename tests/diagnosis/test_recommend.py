@@ -219,6 +219,28 @@ def test_priority_follows_its_printed_rule(scope: Scope, ready: bool | None, pri
     assert plain(advice.priority_rule.text).startswith(priority.value)
 
 
+def test_a_service_whose_starts_fail_and_whose_requests_all_fail_is_down() -> None:
+    failing = group("f", "failure")
+    ended = group("e", "Container called exit(3).", minute=6)
+    causes = (cause(failing, "bad-input-data"), cause(ended, "container-failed-to-start", symptom=True))
+    chain = Chain(causes[0], causes, (), (), (ended.id,))
+    card = Scorecard(Layer.APPLICATION, LayerOwner.DEVELOPERS, Confidence.HIGH, (), ())
+    for errors, priority in ((True, Priority.P0), (False, Priority.P1)):
+        request = Request(WINDOW, at(60), scope=CRITICAL)
+        found = evidence(failing, ended, exposure=[exposure(NEW, range(5, 7), errors=errors)], request=request)
+        advice = recommend(Situation(found, chain, card, None, failing, (), (), None))
+        assert advice.priority is priority
+
+
+def test_a_preemption_alone_calls_nobody() -> None:
+    notice = group("n", "Instance was preempted.", failure=False)
+    root = cause(notice, "instance-preempted", layer=Layer.PLATFORM)
+    card = Scorecard(Layer.PLATFORM, LayerOwner.PROVIDER, Confidence.HIGH, (), ())
+    chain = Chain(root, (root,), (), (), ())
+    advice = recommend(Situation(evidence(notices=[notice]), chain, card, None, notice, (), (), None))
+    assert advice.status is Status.NO_FAILURES
+
+
 def test_a_service_that_still_answers_is_not_down_whatever_its_revisions_say() -> None:
     failing = group("f", "failure")
     request = Request(WINDOW, at(60), scope=CRITICAL)
