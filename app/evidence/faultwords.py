@@ -120,16 +120,19 @@ def fault_words(message: str, *, codes_only: bool = False) -> str:
     """What stays the same in `message` at every occurrence: common words, error codes, and names out of the code.
 
     A name counts only where the language itself writes it (`has no attribute 'cursor'`); what an author quotes is a value.
-    `codes_only` leaves out the words, for messages that a library wrote. Only the first lines are looked at.
+    `codes_only` leaves out the words, for messages that a library wrote. Of several lines the first decides:
+    what follows it is detail.
     """
-    message = message[:600]
+    message = message[:2_000]
     kept = [found[0] for found in _CODE.finditer(message)]
     if codes_only:
         return " ".join(dict.fromkeys(kept))
-    for found in _IDENTIFIER.finditer(message):
+    line = next((line for line in message.split("\n") if line.strip()), "")[:600]
+    for found in _IDENTIFIER.finditer(line):
         kept += [name for name in found.groups() if name]
-    plain = _QUOTED.sub(" ", message.split("\n\n", 1)[0])
-    words = [word for found in _WORD.finditer(plain) for word in _known(found[0])]
+    if line[:1] in "'\"" and line[-1:] == line[:1] and " " in line:
+        line = line[1:-1]  # a sentence that was quoted as a whole, as Python does for a KeyError
+    words = [word for found in _WORD.finditer(_QUOTED.sub(" ", line)) for word in _known(found[0])]
     return " ".join(dict.fromkeys([*words, *kept]))
 
 

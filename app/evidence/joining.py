@@ -189,8 +189,12 @@ def _marks_trace(text: str) -> bool:
     if first in " \t":
         line = text.lstrip()
         return line.startswith(("at ", 'File "', "from ", "| File", "+ Exception Group", "| Traceback", "|   File"))
-    if first in "Tg#S":
-        return text.startswith(("Traceback (most", "goroutine ", "#0 ", "Stack trace:"))
+    if first in "Tgr#S(":
+        return text.startswith(
+            ("Traceback (most", "goroutine ", "runtime stack:", "#0 ", "Stack trace:", "(Use `node --trace-uncaught")
+        ) or text.endswith("] {")
+    if text.endswith("] {"):
+        return True
     return ":in " in text and _RUBY_PLACE.search(text) is not None
 
 
@@ -217,25 +221,34 @@ _AT_FRAME = re.compile(
     r"(?:[^\s(]+(?: \[as \S+\])? ?\(.*|new \S+ \(.*|.*:\d+:\d+\)?,?(?: \{)?|<anonymous>.*)$"
 )
 _AT_MORE = re.compile(
-    r"\s*(?:Caused by: |Suppressed: |caused by: |\.\.\. \d+ (?:more|common)|--- End of |---> |\[CIRCULAR"
+    r"\s*(?:Caused by: |Suppressed: |caused by: |\.\.\. \d+ (?:more|common|lines)|--- End of |---> |\[CIRCULAR"
     r"|\[cause\]: |\[errors\]: |\(Inner Exception #|<---|--- )"
 )
-_AT_TAIL = re.compile(r"[\]})]+,?$|Node\.js v\d|\[ERROR\] FATAL UNHANDLED|\(Use `node |\(node:\d+\)")
+_AT_TAIL = re.compile(
+    r"[\]})]+,?$|Node\.js v\d|\[ERROR\] FATAL UNHANDLED|\(Use `node |\(node:\d+\)|Emitted 'error' event"
+)
 _NAMED = re.compile(
     r"(?:^|[\s\[(:])(?:[A-Za-z_$][\w$]*[.+/\\])*[\w$`]*(?:Exception|Error|Throwable|Failure|Fault|Rejection)"
     r"(?: \([^)]*\))?(?: \[[\w-]+\])?(?::|\]?(?: \{)?$)"
-    r"|^\s*(?:[A-Za-z_$][\w$]*[.+])+[A-Z][\w$]*(?::|$)"
-    r"|^\s*[A-Z][a-z][A-Za-z]*(?:: |$)"
+    r"|(?:^|\s)(?:[A-Za-z_$][\w$]*[.+])+[A-Z][\w$]*(?::|$)"
+    r"|^\s*[A-Z][a-z]\w*(?:: |$)"
 )
 _LOUD = re.compile(
     r"\b(?:ERROR|CRITICAL|FATAL|SEVERE|WARN(?:ING)?|EMERGENCY|ALERT|Unhandled|Uncaught|Exception|Error|failed|FAILED|Failed"
     r"|panic|Traceback|crashed|aborted|level=error)\b"
 )
 _PREAMBLE = re.compile(
-    r"\s*$|\s*[\^~]+\s*$|(?:file://)?\S+\.[cm]?[jt]sx?:\d+$|node:internal\S*:\d+$|\s+\S|\[|Unhandled Exception:"
+    r"\s*$|\s*[\^~]+\s*$|(?:file://)?\S+\.[cm]?[jt]sx?:\d+$|node:\S+:\d+$|\s+\S|\[|Unhandled Exception:"
     r"|(?:fail|crit|warn): \S|[A-Z][a-z]{2} \d{1,2}, \d{4} \d|(?:SEVERE|WARNING|ERROR|FATAL|Thrown at:)\b"
 )
-_LOG_HEAD = re.compile(r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d|(?:fail|crit|warn): \S|Unhandled Exception:")
+_PREAMBLE_AFTER = re.compile(
+    r"\s*[\^~]+\s*$|(?:file://)?\S+\.[cm]?[jt]sx?:\d+$|node:\S+:\d+$|(?:fail|crit|warn): \S|\s+\[errors\]: \[|.*\{$"
+    r"|Unhandled Exception:|[A-Z][a-z]{2} \d{1,2}, \d{4} \d|\s+triggerUncaught|\s+throw "
+)
+"""The part of `_PREAMBLE` that is recognised even across a line of somebody else."""
+_LOG_HEAD = re.compile(
+    r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d|(?:fail|crit|warn): \S|Unhandled Exception:|\S+\.[cm]?[jt]sx?:\d+$|node:\S+:\d+$"
+)
 _CARET = re.compile(r"\s*[\^~]+\s*$")
 _LOG_LINE = re.compile(
     r"\d{4}[-/]\d\d[-/]\d\d|\d{1,3}(?:\.\d{1,3}){3} |\[?(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL)\b"
@@ -247,6 +260,7 @@ _GO_CALL = re.compile(r"[\w./\-*()\[\]%~@·…{}]+\(.*\)$|created by \S")
 _GO_FILE = re.compile(r"\s+\S+\.(?:go|s|c):\d+")
 _GO_HEAD = re.compile(r"(?:^|[\s:])(?:panic|fatal error): |panic serving ")
 _RUBY_PLACE = re.compile(r"\S:\d+:in [`'].*'")
+_PHP_NAMED = re.compile(r"(?:^|\s)[A-Z][\w\\]*(?:\(code: \d+\))?: |Uncaught ")
 _PHP_HEAD = re.compile(r"(?:PHP )?(?:Fatal|Parse|Recoverable fatal) error: |[ (](?:in|at) \S+(?::\d+|\(\d+\))")
 
 
@@ -263,7 +277,7 @@ class _Trace:
         self.raised = False
         self.linked = False
         self.expects_head = False
-        self.braces = False
+        self.braces = 0
         self.passed: list[int] = []
 
 
@@ -297,7 +311,7 @@ def segment(lines: Sequence[LogEntry]) -> list[list[int]]:
             taken[index] = True
         trace = _Trace(family, [*head, at], entry)
         if family is _Family.AT:
-            trace.braces = any(lines[index].message.rstrip().endswith(("{", "[")) for index in trace.members)
+            trace.braces = sum(lines[index].message.rstrip().endswith(("{", "[")) for index in trace.members)
         parts.append(trace.members)
     parts += [[at] for at, is_taken in enumerate(taken) if not is_taken]
     parts.sort()
@@ -313,9 +327,13 @@ def _opens(text: str) -> _Family | None:
     line = text.lstrip()
     if line.startswith("at ") and text[:1] in " \t" and _AT_FRAME.match(text):
         return _Family.AT
+    if (text.endswith("] {") and _NAMED.search(text)) or text.startswith("(Use `node --trace-uncaught"):
+        return _Family.AT
     if "Traceback (most recent call last)" in line or line.startswith(('File "', '| File "', '|   File "')):
         return _Family.PYTHON
     if text.startswith("goroutine ") and "[" in text:
+        return _Family.GO
+    if text.startswith("runtime stack:"):
         return _Family.GO
     if text.startswith(("#0 ", "Stack trace:")):
         return _Family.PHP
@@ -349,9 +367,20 @@ def _lookback(family: _Family, lines: Sequence[LogEntry], at: int, taken: Sequen
             head = next((index for index, text in zip(near[:4], texts, strict=False) if _LOUD.search(text)), None)
             return [] if head is None else [head]
         case _Family.AT:
+            text = lines[at].message.rstrip("\n")
+            if text.endswith("] {"):  # the error is named here, and its runtime may have printed something above
+                return _lookback_at([at, *near], [text, *texts])[:-1] if text.startswith("[") else []
             return _lookback_at(near, texts)
         case _Family.GO:
-            return _up_to(near, texts, _GO_HEAD)
+            head = _up_to(near, texts, _GO_HEAD)
+            while head and lines[head[0]].message.startswith("\t"):  # raised while another was being recovered
+                above = near.index(head[0]) + 1
+                head = [*_up_to(near[above:], texts[above:], _GO_HEAD, only_found=True)[:1], *head]
+                if near.index(head[0]) < above:
+                    break
+            above = near.index(min(head)) + 1 if head else 0
+            head += [near[at] for at in range(above, len(near)) if texts[at].startswith("runtime: ")]
+            return sorted(head)
         case _Family.RUBY:
             if _RUBY_PLACE.search(lines[at].message) and not lines[at].message.lstrip().startswith("from "):
                 if lines[at].message.rstrip().endswith("'"):
@@ -359,40 +388,56 @@ def _lookback(family: _Family, lines: Sequence[LogEntry], at: int, taken: Sequen
                 return []
             return _up_to(near, texts, _RUBY_PLACE)
         case _Family.PHP:
-            return _up_to(near, texts, _PHP_HEAD)
+            head = _up_to(near, texts, _PHP_HEAD)
+            if head and not _PHP_NAMED.search(lines[head[0]].message):  # the message has several lines
+                above = near.index(head[0]) + 1
+                head += _up_to(near[above:], texts[above : above + 8], _PHP_NAMED, only_found=True)
+            return sorted(head)
 
 
 def _up_to(near: Sequence[int], texts: Sequence[str], head: re.Pattern[str], *, only_found: bool = False) -> list[int]:
-    """Everything up to the nearest line that `head` finds; else the nearest line that is not blank."""
-    for position, text in enumerate(texts):
-        if head.search(text):
-            return sorted(near[: position + 1])
-    if only_found:
-        return []
-    for position, text in enumerate(texts):
-        if text.strip():
-            return sorted(near[: position + 1])
+    """Everything up to the nearest line that `head` finds; else the nearest that tells of trouble, or at least says a word."""
+    finders = (head,) if only_found else (head, _LOUD, re.compile(r"\S"))
+    for finder, reach in zip(finders, (len(near), 4, 4), strict=False):
+        for position, text in enumerate(texts[:reach]):
+            if finder.search(text):
+                return sorted(
+                    near[at] for at in range(position + 1) if at == position or not _LOG_LINE.match(texts[at])
+                )
     return []
 
 
 def _lookback_at(near: Sequence[int], texts: Sequence[str]) -> list[int]:
+    """The head of a Java, Node.js or .NET trace: the line that names the exception, and what its runtime prints above."""
     head = next((position for position, text in enumerate(texts[:40]) if _NAMED.search(text)), None)
     if head is None:
-        return sorted(near[:1])
-    end = head + 1
+        head = next((position for position, text in enumerate(texts[:4]) if text.strip()), None)
+    if head is None:
+        return []
+    found = [near[at] for at in range(head + 1) if at == head or not _LOG_LINE.match(texts[at])]
+    blank: list[int] = []
     below_caret = False
-    while end < len(texts):
-        text = texts[end]
+    passed = 0
+    at = head + 1
+    while at < len(texts) and passed < 3:
+        text = texts[at]
         loud = _LOUD.search(text) is not None
-        if not (below_caret or loud or _PREAMBLE.match(text)):
-            break
-        end += 1
-        if loud and not below_caret and not (end < len(texts) and _LOG_HEAD.match(texts[end])):
-            break
+        at += 1
+        source = below_caret and not _LOG_LINE.match(text)
+        outer = texts[at - 2].lstrip().startswith("---> ") and _NAMED.search(text) is not None
+        if not (source or outer or loud or (_PREAMBLE_AFTER if passed else _PREAMBLE).match(text)):
+            passed += bool(text.strip())  # a line of somebody else may stand in between
+            blank += [near[at - 1]] if not text.strip() else []
+            continue
+        passed = 0
+        found += [*blank, near[at - 1]]
+        blank = []
+        if loud and not below_caret and not any(_LOG_HEAD.match(text) for text in texts[at : at + 2]):
+            break  # the log line above the trace
         below_caret = _CARET.match(text) is not None  # then this line's upper neighbour is the source line
-    while end > head + 1 and not texts[end - 1].strip():
-        end -= 1
-    return sorted(near[:end])
+    while len(found) > head + 1 and not texts[near.index(found[-1])].strip():
+        found.pop()
+    return sorted(found)
 
 
 def _step(trace: _Trace, lines: Sequence[LogEntry], at: int, text: str, *, near: bool) -> _Step:
@@ -403,7 +448,7 @@ def _step(trace: _Trace, lines: Sequence[LogEntry], at: int, text: str, *, near:
         case _Family.AT:
             return _step_at(trace, lines, text, near=near)
         case _Family.GO:
-            return _step_go(text, near=near)
+            return _step_go(trace, lines, text, near=near)
         case _Family.RUBY:
             return _step_ruby(trace, text, near=near)
         case _Family.PHP:
@@ -440,35 +485,50 @@ def _step_python(trace: _Trace, lines: Sequence[LogEntry], at: int, text: str, *
 
 def _heads_next(lines: Sequence[LogEntry], at: int) -> bool:
     """Whether the line is the log line above the next traceback."""
-    return at + 1 < len(lines) and "Traceback (most recent call last)" in lines[at + 1].message
+    return (
+        at + 1 < len(lines)
+        and "Traceback (most recent call last)" in lines[at + 1].message
+        and lines[at + 1].timestamp - lines[at].timestamp <= _TIGHT
+    )
 
 
 def _step_at(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool) -> _Step:
-    if text[:1] in " \t" and text.lstrip().startswith("at ") and _AT_FRAME.match(text):
-        if trace.passed and any(_NAMED.search(lines[index].message) for index in trace.passed[-40:]):
+    frame = text[:1] in " \t" and text.lstrip().startswith("at ") and _AT_FRAME.match(text) is not None
+    more = not frame and _AT_MORE.match(text) is not None
+    if frame or more:
+        if trace.passed and (not near or any(_NAMED.search(lines[index].message) for index in trace.passed[-40:])):
             return _Step.NEW
-        trace.expects_head = False
-        trace.braces = trace.braces or text.endswith("{")
+        trace.expects_head = more
+        trace.braces += text.rstrip().endswith(("{", "["))
         return _Step.TAKE
-    if _AT_MORE.match(text):
-        trace.expects_head = True
-        trace.braces = trace.braces or text.endswith(("{", "["))
-        return _Step.TAKE
+    if text.endswith("] {") and text[:1] not in " \t" and _NAMED.search(text):
+        return _Step.NEW
     if _AT_TAIL.match(text.lstrip()):
+        trace.expects_head = "FATAL UNHANDLED" in text  # Mono prints everything a second time
+        trace.braces -= trace.braces > 0 and text.lstrip()[0] in "]}"
         return _Step.TAKE
     if not near:
         return _Step.PASS
     if not text.strip():
         return _Step.TAKE
     if trace.braces and text[0] in " \t":
+        trace.braces += text.rstrip().endswith(("{", "["))
         return _Step.TAKE
     if trace.expects_head and not _LOG_LINE.match(text) and not _NAMED.search(text):
         return _Step.TAKE
     return _Step.PASS
 
 
-def _step_go(text: str, *, near: bool) -> _Step:
-    if _GO_FILE.match(text) or text.startswith(("goroutine ", "exit status", "...", "created by ")):
+def _step_go(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool) -> _Step:
+    if text.startswith("goroutine "):
+        again = bool(trace.raised and trace.passed) and (
+            not near or any(_LOUD.search(lines[at].message) for at in trace.passed)
+        )
+        return _Step.NEW if again else _Step.TAKE
+    if _GO_FILE.match(text):
+        trace.raised = True
+        return _Step.TAKE
+    if text.startswith(("exit status", "...", "created by ", "runtime stack:")):
         return _Step.TAKE
     if _GO_HEAD.search(text):
         return _Step.NEW

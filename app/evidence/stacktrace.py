@@ -70,8 +70,14 @@ def may_hold_trace(text: str) -> bool:
             or ":in '" in text
             or "\n#0 " in text
             or " on line " in text
+            or "\nNode.js v" in text
+            or ("rror: " in text and _NODE_BARE.search(text) is not None)
         )
-    return (" on line " in text and "rror: " in text) or (".rb:" in text and ":in " in text)
+    if " on line " in text:
+        return ".php" in text and _PHP_PLAIN.search(text) is not None
+    if "rror: " in text:
+        return _NODE_BARE.match(text) is not None
+    return ".rb:" in text and ":in " in text
 
 
 def parse_trace(text: str) -> RawTrace | None:
@@ -103,6 +109,8 @@ def _readers(text: str) -> list[Callable[[str], RawTrace | None]]:
         readers.append(_read_php)
     if "at " in text and (at := _AT_START.search(text)) is not None:
         readers.append(_at_reader(text, at.start()))
+    if "rror: " in text or "--trace-uncaught" in text:
+        readers.append(_read_bare_node)
     return readers
 
 
@@ -149,7 +157,11 @@ def trace_identity(raw: RawTrace) -> str:
     library stands in for it.
     """
     innermost = raw.chain[-1]
-    overflow = _short_type(innermost.type) in _OVERFLOW or "stack size exceeded" in innermost.message
+    overflow = (
+        _short_type(innermost.type) in _OVERFLOW
+        or "stack size exceeded" in innermost.message
+        or "stack overflow" in innermost.message
+    )
     types = list(dict.fromkeys(_type_key(raw.language, raised.type) for raised in reversed(raw.chain)))
     own = raw.top_own_frame
     if own is None:
@@ -162,11 +174,14 @@ def trace_identity(raw: RawTrace) -> str:
             words = ""
         else:
             place = _place(raw.language, raised.frames)
-            words = _message_key(raised, innermost, frame)
+            words = _message_key(raw.language, raised, innermost, frame)
     return "|".join((raw.language.value, "<".join(types), place, words))
 
 
-def _message_key(raised: RawException, innermost: RawException, frame: RawFrame) -> str:
+_DOTNET_PARAMETER = re.compile(r"\s+\(Parameter '[^']*'\)|\s+Parameter name: .*")  # each runtime adds it its own way
+
+
+def _message_key(language: Language, raised: RawException, innermost: RawException, frame: RawFrame) -> str:
     """Words that tell two faults of one function apart.
 
     Where the program itself raises, its author wrote the message. Where a library raises, the message follows the data it
@@ -174,8 +189,21 @@ def _message_key(raised: RawException, innermost: RawException, frame: RawFrame)
     """
     if _DATA_DEPENDENT.search(_short_type(innermost.type)):
         return ""
+    if language is Language.GO:
+        return _innermost_words(innermost.message)
     by_program = raised is innermost and (innermost.frames[0] is frame or _GUARDS.search(innermost.frames[0].function))
-    return fault_words(innermost.message, codes_only=not by_program)
+    message = innermost.message
+    if language is Language.DOTNET:
+        message = _DOTNET_PARAMETER.sub("", message)
+    return fault_words(message, codes_only=not by_program)
+
+
+def _innermost_words(message: str) -> str:
+    """Go wraps by `what was tried: cause`, and its chain of causes is only in the text."""
+    for part in reversed(message.split("\n", 1)[0].split(": ")):
+        if words := fault_words(part):
+            return words
+    return ""
 
 
 def _cycle(language: Language, frames: Sequence[RawFrame]) -> str:
@@ -529,6 +557,8 @@ def _read_java(text: str) -> RawTrace | None:
         elif head is not None:
             if stripped.startswith("Suppressed: "):
                 suppressed = max(1, len(line) - len(stripped))
+            elif stripped.startswith("Caused by: [CIRCULAR"):
+                break
             elif stripped.startswith("Caused by: "):
                 chain.append(RawException(head.type, _message([head.message, *more]), tuple(frames)))
                 cause = stripped[11:]
@@ -554,7 +584,7 @@ def _node_frame(line: str) -> RawFrame | None:
     return RawFrame(function, file or None, _number(at), None, own)
 
 
-_NODE_PREFACE = re.compile(r"^(?:file://)?(/\S+|[A-Z]:\\\S+):(\d+)$")
+_NODE_PREFACE = re.compile(r"^(?:file://)?(/\S+\.[cm]?[jt]sx?|[A-Z]:\\\S+):(\d+)$", re.MULTILINE)
 
 
 def _read_node(text: str) -> RawTrace | None:
@@ -611,11 +641,35 @@ def _read_node(text: str) -> RawTrace | None:
     return RawTrace(Language.NODE, tuple(chain))
 
 
+_NODE_BARE = re.compile(
+    r"^(?:Uncaught )?\[?(\w*Error)(?: \[(\w+)\])?: ((?:\w+ )?E[A-Z]{3,}\b[^\n]*?)(?:\] \{|\])?$"
+    r"|^[^\n]*\[(\w*Error)(?: \[(\w+)\])?: ([^\n]*)\] \{$",
+    re.MULTILINE,
+)
+
+
+def _read_bare_node(text: str) -> RawTrace | None:
+    """An error of Node.js without a stack: system errors of promises have none, nor has a thrown value."""
+    found = _NODE_BARE.search(text)
+    frames: tuple[RawFrame, ...] = ()
+    if preface := _NODE_PREFACE.search(text):
+        own = not _NODE_LIBRARY.search(preface[1])
+        frames = (RawFrame("", preface[1], _number(preface[2]), None, own),)
+    if found is not None:
+        name, message = found[1] or found[4], found[3] or found[6] or ""
+        return RawTrace(Language.NODE, (RawException(name, message, frames),))
+    if frames and "--trace-uncaught" in text:
+        return RawTrace(Language.NODE, (RawException("", "", frames),))
+    return None
+
+
 _DOTNET_FRAME = re.compile(
     r"^\s*at (?:\(wrapper [^)]*\) )?([^\s(][^(]*?) ?\(([^)]*)\)(?: \[0x\w+\])?(?: in (.+?):(?:line )?(\d+))?\s*$"
 )
 _DOTNET_INNER = re.compile(r"\s*---> ")
-_DOTNET_HEAD = re.compile(r"(?:^|\s|\()((?:[A-Za-z_]\w*[.+])+[A-Z_]\w*(?:`\d+)?)(?: \(0x[0-9A-Fa-f]+\))?(?:: (.*)|:?$)")
+_DOTNET_HEAD = re.compile(
+    r"(?:^|\s|\()((?:[A-Za-z_]\w*[.+])+[A-Z_]\w*(?:`\d+)?)(?: \((?:0x[0-9A-Fa-f]+|\d+)\))?(?:: (.*)|:?$)"
+)
 
 
 def _read_dotnet(text: str) -> RawTrace | None:
@@ -673,7 +727,7 @@ def _dotnet_module(function: str) -> str | None:
 
 # --- Go ---------------------------------------------------------------------------------------------------------------
 
-_GO_PLACE = re.compile(r"^\s+(\S.*\.(?:go|s|c)):(\d+)(?: \+0x[0-9a-f]+)?\s*$")
+_GO_PLACE = re.compile(r"^\s+(\S.*\.(?:go|s|c)):(\d+)(?: \+0x[0-9a-f]+)?(?: fp=.*)?\s*$")
 _GO_CALL = re.compile(r"^(?:created by )?(\S+?)(?:\((?!\*).*\))?(?: in goroutine \d+)?$")
 _GO_PANIC = re.compile(r"(?:^|[\s:])(panic|fatal error): (.*)$")
 _GO_STAMP = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? (?:\S+\.go:\d+: )?")
@@ -683,19 +737,21 @@ def _read_go(text: str) -> RawTrace | None:
     lines = text.split("\n")
     frames: list[RawFrame] = []
     header: list[str] = []
-    panicked = False
-    started = False
+    panicked = started = system_stack = False
     for at, line in enumerate(lines):
         if line.startswith("goroutine ") and line.rstrip().endswith("]:"):
-            if frames:
+            if frames and not system_stack:
                 break
-            started = True
+            frames, started, system_stack = [], True, False
+            continue
+        if line.startswith("runtime stack:"):
+            system_stack = started = True
             continue
         place = _GO_PLACE.match(line) if ".go:" in line or ".s:" in line else None
         if place is None or at == 0:
             if not frames and not started:
                 header.append(line)
-            elif frames and not line.strip():
+            elif frames and not line.strip() and not system_stack:
                 break
             continue
         call = _GO_CALL.match(lines[at - 1].strip())
@@ -730,8 +786,9 @@ def _go_header(header: Sequence[str], panicked: bool) -> tuple[str, str]:
             return found[1], _message([said, *rest])
         if "panic serving" in line:
             return "panic", line.split("panic serving", 1)[1].partition(": ")[2]
-    said = next((line for line in header if line.strip()), "")
-    return ("panic" if panicked else "error"), _GO_STAMP.sub("", said)
+    said = _GO_STAMP.sub("", next((line for line in header if line.strip()), ""))
+    _, colon, rest = said.partition(": ")  # what the logger said before it passed on the error
+    return ("panic" if panicked else "error"), rest if colon else said
 
 
 def _go_package(function: str) -> str:
