@@ -9,6 +9,8 @@ from urllib.parse import quote, urlsplit
 INLINE_LIMIT = 400
 """Characters of one value inside a sentence; whole messages stand in the JSON of the latest failure."""
 
+EMPTY = "(empty)"
+
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])|\x9b[0-?]*[ -/]*[@-~]")
 _BREAKS = re.compile(r"\r\n|[\n\r\t\v\f\x85\u2028\u2029]")
 _INVISIBLE = re.compile(
@@ -38,9 +40,7 @@ def inline(text: str) -> str:
 
 def md_code(text: str) -> str:
     """A code span that its own backticks cannot close."""
-    line = inline(text)
-    if not line:
-        return "*(empty)*"
+    line = inline(text) or EMPTY
     fence = "`" * (_longest_run(line) + 1)
     pad = " " if line[0] == "`" or line[-1] == "`" else ""
     return f"{fence}{pad}{line}{pad}{fence}"
