@@ -59,6 +59,7 @@ _RECOGNISED = {Specificity.SYMPTOM: 1.0, Specificity.GENERIC: 2.0, Specificity.P
 _OWN_CODE = 2.0
 _OWN_LIMIT = 0.5
 _ADDRESS = 2.5
+_MISFIT_WEIGHT = 2.0
 _DEPLOY = 2.0
 _NO_DEPLOY = 1.0
 _ONE_REVISION = 1.0
@@ -190,12 +191,26 @@ def _own_code(root: Cause, group: ErrorGroup) -> list[Signal]:
     """Where the innermost exception was raised. An own frame further up says little: every error passes through one."""
     if group.trace is None or not group.trace.innermost.frames:
         return []
-    frame = group.trace.innermost.frames[0]
+    raised = group.trace.innermost
+    frame = raised.frames[0]
     refs = (EntryRef(root.group),)
+    if not frame.in_app and root.layer is Layer.APPLICATION and _MISFIT.search(f"{raised.type}: {raised.message}"):
+        text = sentence("one library calls another in a way it does not know: their versions do not fit")
+        claim = Claim(text, refs, Basis.INFERRED)
+        return [Signal(Layer.DEPENDENCY, _MISFIT_WEIGHT, claim), Signal(Layer.APPLICATION, -_MISFIT_WEIGHT, claim)]
     if frame.in_app and root.layer in (Layer.APPLICATION, Layer.CONFIGURATION, Layer.UNKNOWN):
         text = sentence("the exception is raised in the program's own code, in {}", frame.function)
         return [Signal(Layer.APPLICATION, _OWN_CODE, Claim(text, refs))]
     return []
+
+
+_MISFIT = re.compile(
+    r"cannot import name|has no attribute|unexpected keyword argument|positional argument|descriptors cannot|"
+    r"NoSuchMethodError|NoSuchFieldError|AbstractMethodError|NoClassDefFoundError|IncompatibleClassChangeError|"
+    r"MethodNotFound|TypeLoadException|undefined method|is not a function",
+    re.IGNORECASE,
+)
+"""What a runtime says when code meets another version of a module than it was written for."""
 
 
 _LIMIT = re.compile(r"time[d ]?[ -]?out|gave up|deadline", re.IGNORECASE)
@@ -229,21 +244,26 @@ def _own_limit(chain: Chain, root: Cause, group: ErrorGroup, signature: Signatur
     return out
 
 
+_LOOPBACK = re.compile(r"\b127\.0\.0\.1\b|\blocalhost\b|\[::1\]")
+_REFUSED = re.compile(r"refused", re.IGNORECASE)
 _SERVERLESS = ("cloud_run_revision", "cloud_run_job", "cloud_function", "gae_app")
 
 
 def _address(root: Cause, group: ErrorGroup) -> list[Signal]:
-    """The class of the address that does not answer: a private one is reached by the service's own network setting only."""
+    """What follows from the class of the address that refuses or does not answer."""
     sample = group.latest
-    if root.layer is not Layer.INFRASTRUCTURE or sample.resource_type not in _SERVERLESS:
+    if root.layer not in (Layer.INFRASTRUCTURE, Layer.DEPENDENCY):
         return []
-    if "[private-ip]" not in sample.message or not _LIMIT.search(sample.message):
+    if _LOOPBACK.search(sample.message) and _REFUSED.search(sample.message):
+        text = sentence("the address is the container itself, where nothing listens on that port")
+    elif sample.resource_type in _SERVERLESS and "[private-ip]" in sample.message and _LIMIT.search(sample.message):
+        text = sentence(
+            "a private address times out, and only the service's own egress setting leads to private addresses"
+        )
+    else:
         return []
-    text = sentence(
-        "a private address times out, and this kind of service reaches private addresses only by its own egress setting"
-    )
     claim = Claim(text, (EntryRef(root.group),), Basis.INFERRED)
-    return [Signal(Layer.CONFIGURATION, _ADDRESS, claim), Signal(Layer.INFRASTRUCTURE, -_ADDRESS, claim)]
+    return [Signal(Layer.CONFIGURATION, _ADDRESS, claim), Signal(root.layer, -_ADDRESS, claim)]
 
 
 def _deploys(evidence: Evidence, group: ErrorGroup) -> list[DeployEvent]:
@@ -393,6 +413,11 @@ _SAYINGS: tuple[tuple[tuple[str, ...], Layer, LiteralString], ...] = (
     ),
     (("old revision", "previous revision", "older revision"), Layer.APPLICATION, "another revision works"),
     (("all services", "every service", "all pods", "every pod"), Layer.INFRASTRUCTURE, "everything fails alike"),
+    (
+        ("after upgrad", "after updat", "since upgrad", "since the update", "new version of"),
+        Layer.DEPENDENCY,
+        "it came with a version",
+    ),
     (("all projects", "new projects", "other accounts"), Layer.PLATFORM, "other projects fail too"),
 )
 """Phrases of a report and what they hint at. Weak: the reporter may be wrong, and the text is anybody's."""

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from app.diagnosis.chain import Chain
 from app.diagnosis.model import Cause, Confidence, Layer, plain
 from app.diagnosis.scorecard import score_layers
@@ -109,6 +111,31 @@ def test_an_exception_raised_in_own_code_counts_and_one_that_only_passes_through
     own, passing = raised(in_app=True), raised(in_app=False)
     assert layers(evidence(own), cause(own, "application-exception")) == {Layer.APPLICATION: 4.0}
     assert layers(evidence(passing), cause(passing, "application-exception")) == {Layer.APPLICATION: 2.0}
+
+
+def test_a_library_that_calls_another_wrongly_speaks_for_their_versions() -> None:
+    frames = (
+        Frame(cut("<module>"), cut("/site-packages/flask/x.py"), 3, in_app=False),
+        Frame(cut("m"), cut("/srv/b.py"), 9),
+    )
+    error = ExceptionInfo(cut("ImportError"), cut("cannot import name 'escape' from 'jinja2'"), frames)
+    misfit = group("t", "ImportError", kind=GroupKind.TRACE, stack=StackTrace(Language.PYTHON, (error,)))
+    card = score_layers(evidence(misfit), chain_of(cause(misfit, "application-import-error")), None)
+    assert (card.layer, card.owner) == (Layer.DEPENDENCY, LayerOwner.DEVELOPERS)
+
+
+@pytest.mark.parametrize(
+    ("message", "layer"),
+    [
+        ("connect ECONNREFUSED 127.0.0.1:5432", Layer.CONFIGURATION),
+        ("connect ECONNREFUSED 10.1.2.3:5432", Layer.DEPENDENCY),
+        ("connect ETIMEDOUT 10.1.2.3:5432, timed out", Layer.CONFIGURATION),
+        ("connect ETIMEDOUT 34.1.2.3:5432, timed out", Layer.DEPENDENCY),
+    ],
+)
+def test_the_class_of_the_address_speaks(message: str, layer: Layer) -> None:
+    odd = group("x", message)
+    assert score_layers(evidence(odd), chain_of(cause(odd, "x", layer=Layer.DEPENDENCY)), None).layer is layer
 
 
 def test_an_unhealthy_database_that_the_failure_names_speaks_for_infrastructure() -> None:
