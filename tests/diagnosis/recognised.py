@@ -50,7 +50,7 @@ def sample_of(message: str, **changes: object) -> Sample:
     return replace(sample, **changes)  # pyright: ignore[reportArgumentType]
 
 
-def audit_of(status_message: str, *, code: int = 7, method: str = "google.test.v1.Create", name: str = "") -> AuditCall:
+def audit_of(status_message: str, *, code: int = 9, method: str = "google.test.v1.Create", name: str = "") -> AuditCall:
     return AuditCall("test.googleapis.com", method, name, code, status_message, {}, first=False, last=True)
 
 
@@ -61,7 +61,7 @@ def sample_for(signature: Signature, message: str) -> Sample:
     audit = None
     if when.methods or when.codes or field is PayloadField.PROTO:
         method = f"google.test.{when.methods[0]}" if when.methods else "google.test.v1.Create"
-        audit = audit_of(message, code=when.codes[0] if when.codes else 7, method=method)
+        audit = audit_of(message, code=when.codes[0] if when.codes else 9, method=method)
     return sample_of(
         message,
         field=PayloadField.PROTO if audit else field,

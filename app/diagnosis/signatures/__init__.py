@@ -4,10 +4,39 @@ A new signature goes into its product's module with an example, a near miss and 
 `docs/signatures/` is written by `docs/build_signature_pages.py`.
 """
 
-from app.diagnosis.signatures import cloud_run, cloud_sql
+from app.diagnosis.signatures import (
+    bigquery,
+    build,
+    cloud_run,
+    cloud_sql,
+    compute,
+    functions,
+    gke,
+    iam,
+    messaging,
+    network,
+    platform,
+    processing,
+    redis,
+    runtimes,
+    storage,
+)
 from app.diagnosis.signatures.model import Signature
 
 CATALOGUE: tuple[Signature, ...] = (
+    *bigquery.SIGNATURES,
+    *build.SIGNATURES,
     *cloud_run.SIGNATURES,
     *cloud_sql.SIGNATURES,
+    *compute.SIGNATURES,
+    *functions.SIGNATURES,
+    *gke.SIGNATURES,
+    *iam.SIGNATURES,
+    *messaging.SIGNATURES,
+    *network.SIGNATURES,
+    *platform.SIGNATURES,
+    *processing.SIGNATURES,
+    *redis.SIGNATURES,
+    *runtimes.SIGNATURES,
+    *storage.SIGNATURES,
 )
