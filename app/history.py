@@ -158,9 +158,10 @@ async def read_history(
 ) -> tuple[HistoryFacts, tuple[Gap, ...]]:
     """Everything that the repository can tell about this incident, most telling first. What it refuses becomes a gap.
 
+    `revisions` as `confirm_commits` returns them.
+
     Raises `SourceRefused` or `Unavailable` only when not even the head can be read.
     """
-    revisions = await confirm_commits(history, revisions)
     reader = _Reader(history, budget, request, observations, revisions, onset)
     await reader.start()
     steps = (

@@ -1,13 +1,22 @@
 """The service as its users meet it: somebody writes on an issue, and reads the thread afterwards."""
 
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
+import httpx
 import pytest
+from sqlalchemy import text
 
+from app.main import Running
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
-from tests.fakes.service import eventually, service
+from tests.fakes.service import ListedLogs, environment, eventually, failures, service
 
 
 @pytest.fixture
@@ -50,3 +59,352 @@ def test_a_command_leads_to_one_report(
         assert [is_report(c.body) for c in ours] == [True]
         assert "Five Whys" in ours[0].body
         assert reactions(github, repository, "dana") == {"eyes", "rocket"}
+
+
+def test_a_label_leads_to_one_report(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    with service(github, store):
+        assert github.send(github.label(repository, issue, "tri", "infra-audit")) == 202
+        eventually(lambda: (github.bot, "rocket") in issue.reactions)
+        assert [is_report(c.body) for c in github.ours(repository, issue)] == [True]
+
+
+def test_other_labels_do_nothing(github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str) -> None:
+    with service(github, store) as running:
+        delivery = github.label(repository, issue, "tri", "bug")
+        github.send(delivery)
+        eventually(lambda: delivered(running, delivery))
+        assert github.ours(repository, issue) == []
+        assert issue.reactions == set()
+
+
+def test_delivered_again_and_again_there_is_one_report(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    logs = ListedLogs(failures())
+    with service(github, store, logs) as running:
+        delivery = github.say(repository, issue, "dana", "/audit")
+        github.send(delivery, times=3)
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        github.send(delivery, times=2)
+        last = github.say(repository, issue, "dana", "/audit help")
+        github.send(last)
+        eventually(lambda: delivered(running, last))
+        assert logs.reads == 1
+        assert len([c for c in github.ours(repository, issue) if is_report(c.body)]) == 1
+
+
+def test_a_second_audit_rewrites_the_same_comment(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    with service(github, store):
+        for _ in range(2):
+            comment = github.comment(repository, issue, "dana", "/audit")
+            github.send(github.comment_delivery(repository, issue, comment))
+            eventually(lambda comment=comment: (github.bot, "rocket") in comment.reactions)
+        ours = github.ours(repository, issue)
+        assert len(ours) == 1
+        assert "1 earlier audit" in ours[0].body
+
+
+def test_events_out_of_order_lead_to_the_same_single_report(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    first = github.say(repository, issue, "dana", "/audit")
+    second = github.label(repository, issue, "dana", "infra-audit")
+    with service(github, store) as running:
+        for delivery in (second, first, second):
+            github.send(delivery)
+        eventually(lambda: "rocket" in reactions(github, repository, "dana") and issue.reactions)
+        eventually(lambda: delivered(running, first) and delivered(running, second))
+        eventually(lambda: (github.bot, "rocket") in issue.reactions)
+        assert len(github.ours(repository, issue)) == 1
+
+
+def test_an_answer_lost_after_writing_leaves_one_comment(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    github.faults.append(fake.Fault("POST", r"/issues/1/comments$", 502, after_writing=True))
+    github.faults.append(fake.Fault("PATCH", r"/issues/comments/", 502, after_writing=True))
+    with service(github, store):
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        assert [is_report(c.body) for c in github.ours(repository, issue)] == [True]
+
+
+def test_a_forged_marker_is_nobodys_report(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    forged = "<!-- infra-audit report environment=default -->\nAll is well."
+    stranger = github.comment(repository, issue, "mallory", forged)
+    other_app = github.comment(repository, issue, "other[bot]", forged, by_app=1)
+    with service(github, store):
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        assert len([c for c in github.ours(repository, issue) if is_report(c.body)]) == 1
+        assert stranger.body == other_app.body == forged
+
+
+def test_whoever_may_not_is_refused_once(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    logs = ListedLogs(failures())
+    with service(github, store, logs) as running:
+        for author in ("rita", "rita", "stranger"):
+            delivery = github.say(repository, issue, author, "/audit")
+            github.send(delivery)
+            eventually(lambda delivery=delivery: delivered(running, delivery))
+        bodies = [c.body for c in github.ours(repository, issue)]
+        assert len(bodies) == 2
+        assert all("needs the role **triage**" in body for body in bodies)
+        assert reactions(github, repository, "rita") == {"eyes", "confused"}
+        assert logs.reads == 0
+
+
+def test_when_the_role_cannot_be_read_nobody_may(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    github.faults.append(fake.Fault("GET", "/collaborators/", 403, times=9))
+    logs = ListedLogs(failures())
+    with service(github, store, logs) as running:
+        delivery = github.say(repository, issue, "dana", "/audit")
+        github.send(delivery)
+        eventually(lambda: delivered(running, delivery))
+        assert logs.reads == 0
+
+
+@pytest.mark.parametrize(
+    ("author", "by_app"), [("infra-audit[bot]", 4711), ("renovate[bot]", 12), ("dana", 12)], ids=str
+)
+def test_bots_and_apps_start_nothing(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str, author: str, by_app: int
+) -> None:
+    with service(github, store) as running:
+        comment = github.comment(repository, issue, author, "/audit", by_app=by_app)
+        assert github.send(github.comment_delivery(repository, issue, comment)) == 202
+        assert running.archive.unqueued_deliveries() == ()
+        assert comment.reactions == set()
+
+
+def test_an_edited_comment_is_no_new_command(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    with service(github, store) as running:
+        comment = github.comment(repository, issue, "dana", "/audit")
+        edited = github.comment_delivery(repository, issue, comment, action="edited")
+        assert github.send(edited) == 202
+        assert running.archive.delivery(edited.guid) is None
+
+
+def test_every_mistake_is_answered_with_a_suggestion(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    with service(github, store):
+        github.send(github.say(repository, issue, "dana", "/audit sinc=6h until=10:00"))
+        eventually(lambda: "confused" in reactions(github, repository, "dana"))
+        (reply,) = github.ours(repository, issue)
+        assert "Did you mean `since=6h`?" in reply.body
+        assert "Did you mean `until=" in reply.body
+
+
+def test_help_shows_what_the_caller_may_do(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    with service(github, store):
+        github.send(github.say(repository, issue, "tri", "/audit help"))
+        eventually(lambda: "rocket" in reactions(github, repository, "tri"))
+        (reply,) = github.ours(repository, issue)
+        assert "| `/audit status` | Say what is known now, without reading anything anew. | yes |" in reply.body
+        assert "| needs write |" in reply.body
+
+
+def test_a_wrong_configuration_is_answered_with_its_line(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    repository.files[".github/infra-audit.yml"] = "version: 1\nenvironmnets: {}\n"
+    with service(github, store):
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: "confused" in reactions(github, repository, "dana"))
+        (reply,) = github.ours(repository, issue)
+        assert "line 2, column 1" in reply.body
+        assert "did you mean `environments`?" in reply.body
+
+
+def test_configured_labels_choose_the_environment(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    repository.files[".github/infra-audit.yml"] = (
+        "version: 1\nlabels: {incident-staging: staging}\nenvironments: {production: {}, staging: {}}\n"
+    )
+    with service(github, store):
+        github.send(github.label(repository, issue, "dana", "incident-staging"))
+        eventually(lambda: (github.bot, "rocket") in issue.reactions)
+        (report,) = github.ours(repository, issue)
+        assert report.body.startswith("<!-- infra-audit report environment=staging -->")
+
+
+def test_more_audits_than_allowed_are_refused(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    logs = ListedLogs(failures())
+    with service(github, store, logs) as running:
+        for _ in range(8):
+            delivery = github.say(repository, issue, "dana", "/audit")
+            github.send(delivery)
+        eventually(lambda: delivered(running, delivery))
+        eventually(lambda: logs.reads == 6)
+        assert any("No audit was started" in c.body for c in github.ours(repository, issue))
+
+
+def test_an_outage_is_waited_for(github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str) -> None:
+    logs = ListedLogs(failures(), trouble=1)
+    github.faults.append(fake.Fault("GET", "/permission$", 403, headers={"retry-after": "1"}))
+    with service(github, store, logs):
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        assert logs.reads == 2
+        assert [is_report(c.body) for c in github.ours(repository, issue)] == [True]
+
+
+def test_a_revoked_token_is_replaced(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    with service(github, store):
+        github.send(github.say(repository, issue, "dana", "/audit help"))
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        github.tokens.clear()
+        github.send(github.say(repository, issue, "tri", "/audit help"))
+        eventually(lambda: "rocket" in reactions(github, repository, "tri"))
+        assert github.token_requests == 2
+
+
+def test_a_bug_is_told_and_not_repeated(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    class Broken(ListedLogs):
+        async def read(self, question: object, sink: object) -> NoReturn:
+            self.reads += 1
+            raise RuntimeError("boom")
+
+    logs = Broken([])
+    with service(github, store, logs):
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: "confused" in reactions(github, repository, "dana"))
+        assert any("fault of ours" in c.body for c in github.ours(repository, issue))
+        assert logs.reads == 1
+
+
+def test_the_report_has_a_page_that_cannot_be_guessed(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    with service(github, store) as running:
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        (saved,) = running.archive.audits_of(repository.id, issue.number)
+        assert len(saved.page) >= 32
+        assert f"/audits/{saved.page}" in github.ours(repository, issue)[0].body
+        base = str(github.target).removesuffix("/webhooks/github")
+        page = httpx.get(f"{base}/audits/{saved.page}")
+        assert page.status_code == 200
+        assert "<html" in page.text
+        assert page.headers["referrer-policy"] == "no-referrer"
+        assert "no-store" in page.headers["cache-control"]
+        assert httpx.get(f"{base}/audits/{saved.page}.json").json()["header"]["audit_id"] == saved.audit_id
+        assert httpx.get(f"{base}/audits/{saved.audit_id}").status_code == 404
+
+
+def test_what_github_could_not_deliver_is_fetched(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    github.target = "http://127.0.0.1:9/nobody-listens"
+    assert github.send(github.say(repository, issue, "dana", "/audit")) == 502
+    with service(github, store):
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        assert len(github.ours(repository, issue)) == 1
+
+
+def test_a_killed_server_finishes_after_its_restart(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, tmp_path: Path
+) -> None:
+    hold = tmp_path / "hold"
+    hold.touch()
+    with server_process(github, tmp_path, hold) as process:
+        assert github.send(github.say(repository, issue, "dana", "/audit")) == 202
+        eventually(lambda: "eyes" in reactions(github, repository, "dana"))
+        process.kill()
+        process.wait()
+    hold.unlink()
+    with server_process(github, tmp_path, hold):
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        assert [is_report(c.body) for c in github.ours(repository, issue)] == [True]
+
+
+def test_a_server_killed_right_after_the_202_has_lost_nothing(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, tmp_path: Path
+) -> None:
+    hold = tmp_path / "hold"
+    with server_process(github, tmp_path, hold) as process:
+        assert github.send(github.say(repository, issue, "dana", "/audit")) == 202
+        process.kill()
+        process.wait()
+    with server_process(github, tmp_path, hold):
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        assert [is_report(c.body) for c in github.ours(repository, issue)] == [True]
+
+
+def test_a_second_process_on_the_same_file_is_refused(github: FakeGitHub, tmp_path: Path) -> None:
+    hold = tmp_path / "hold"
+    with server_process(github, tmp_path, hold):
+        second = start_process(github, tmp_path, hold, port=free_port())
+        assert second.wait(timeout=20) != 0
+        assert second.stderr is not None
+        assert "another process uses the store" in second.stderr.read()
+        second.stderr.close()
+
+
+def delivered(running: Running, delivery: fake.FakeDelivery) -> bool:
+    with running.archive.engine.connect() as connection:
+        state = connection.execute(
+            text("SELECT state FROM deliveries WHERE guid = :guid"), {"guid": delivery.guid}
+        ).scalar()
+    return state == "done"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_process(github: FakeGitHub, directory: Path, hold: Path, port: int) -> subprocess.Popen[str]:
+    settings = environment(github, str(directory / "audit.db"))
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.fakes.service", str(port), str(hold)],
+        env={**os.environ, **settings},
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def server_process(github: FakeGitHub, directory: Path, hold: Path) -> Iterator[subprocess.Popen[str]]:
+    port = free_port()
+    process = start_process(github, directory, hold, port)
+    github.target = f"http://127.0.0.1:{port}/webhooks/github"
+    try:
+        eventually(lambda: answers(port))
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
+    except httpx.HTTPError:
+        return False

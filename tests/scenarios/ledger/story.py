@@ -11,9 +11,7 @@ from app.diagnosis.ledger import build_ledger
 from app.diagnosis.model import FixVerdict, LedgerRow, Match, plain
 from app.evidence.deployments import assemble_revisions
 from app.evidence.model import (
-    CommitClaim,
     CommitSha,
-    CommitSource,
     DeployEvent,
     DeployKind,
     ErrorGroup,
@@ -34,7 +32,7 @@ from app.evidence.model import (
     Severity,
     Window,
 )
-from app.history import read_history
+from app.history import confirm_commits, read_history
 from app.redact import cut
 from app.sources.git import open_clone
 from tests.repository import BEGIN, Repository
@@ -94,6 +92,7 @@ class Story:
         self._revisions: dict[str, _Revision] = {}
         self._live: dict[str, LiveRevision] = {}
         self._deploys: list[DeployEvent] = []
+        self._stated: dict[RevisionName, str] = {}
         self._nameless: dict[int, int] = {}
         self.linked: tuple[CommitSha, ...] = ()
         self.instances = 1
@@ -131,6 +130,10 @@ class Story:
         """An audit entry that tells how traffic is split from then on."""
         split = {RevisionName(name): share for name, share in percent.items()}
         self._deploy(DeployKind.TRAFFIC, minute, service, None, split)
+
+    def states(self, name: str, commit: str) -> None:
+        """What the operator states on the command line."""
+        self._stated[RevisionName(name)] = commit
 
     def deployed(self, minute: float, name: str, *, ready: bool = True) -> None:
         kind = DeployKind.READY if ready else DeployKind.FAILED
@@ -212,10 +215,13 @@ class Story:
             for name, told in self._revisions.items()
             if told.commit and not any(e.revision == name for e in observations.exposure)
         }
+        claims |= self._stated
         issue = IssueRef("octo/shop", 7, cut("Database times out"), cut(self._issue_text), linked_commits=self.linked)
         request = Request(window, at(self.until), issue=issue)
         revisions = assemble_revisions(observations, live, claims, window)
-        history, gaps = await read_history(open_clone(self.repository.path), request, observations, revisions, None)
+        clone = open_clone(self.repository.path)
+        revisions = await confirm_commits(clone, revisions)
+        history, gaps = await read_history(clone, request, observations, revisions, None)
         reading = Reading("logs.jsonl", None, window, 100, 0, truncated=self.truncated)
         return Evidence(request, window, observations, (reading,), None, revisions, history, (), gaps)
 
@@ -232,7 +238,3 @@ class Story:
 
     async def because(self, fix: str) -> str:
         return plain((await self.row(fix)).because.text)
-
-
-def claim(sha: str, source: CommitSource = CommitSource.ENTRY_LABEL) -> CommitClaim:
-    return CommitClaim(CommitSha(sha), source)
