@@ -142,11 +142,16 @@ def audit(
     """Audit exported log entries, without network and server."""
     from app.evidence.model import Request, RevisionName, ServiceName
     from app.investigate import Sources, investigate
-    from app.sources.git import open_clone
     from app.sources.jsonl import FileLogs
 
     paths: list[Path | Literal["-"]] = ["-" if name == "-" else Path(name) for name in logs]
-    history = open_clone(repo) if repo is not None else None
+    if repo is not None and repo.is_file():
+        repo = _unbundled(repo)
+    history = None
+    if repo is not None:
+        from app.sources.git import open_clone
+
+        history = open_clone(repo)
     scope = _scope(config, repo, environment)
     reference = _read_issue(issue) if issue is not None else None
     claims = dict(_claim(text) for text in running)
@@ -286,6 +291,21 @@ def _scope(config: Path | None, repo: Path | None, environment: str | None) -> S
     if environment is None and len(known) == 1:
         environment = known[0]
     return to_scope(read, environment, public=False)
+
+
+def _unbundled(bundle: Path) -> Path:
+    """A clone of a bundle in a folder that goes with the process."""
+    import atexit
+    import subprocess
+    import tempfile
+
+    folder = tempfile.mkdtemp(prefix="infra-audit-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    command = ["git", "clone", "--quiet", "--", str(bundle.resolve()), folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
+    if done.returncode:
+        raise BadInput(f"{bundle} is neither a folder nor a git bundle", fix="Name the root of a clone, or a bundle.")
+    return Path(folder)
 
 
 def _read_issue(path: Path) -> IssueRef:

@@ -60,12 +60,16 @@ class FileLogs:
         entries = bad = 0
         first_bad: str | None = None
         cut_off = False
+        gaps: list[Gap] = []
         try:
             for line, value in _values(hashed, name):
                 if isinstance(value, _Broken):
                     bad += 1
                     first_bad = first_bad or f"{name}:{line}: {value.reason}"
                     cut_off = cut_off or value.cut_off
+                    continue
+                if refusal := _refusal(value, name):
+                    gaps.append(refusal)
                     continue
                 for raw in _entries_of(value):
                     try:
@@ -90,7 +94,6 @@ class FileLogs:
             digest = hashed.digest()
             if path != "-":
                 file.close()
-        gaps: list[Gap] = []
         if cut_off:
             meaning = "entries after that point are missing from every count"
             gaps.append(Gap("logs", cut(f"{name} ends in the middle"), meaning, "export the entries again"))
@@ -256,6 +259,27 @@ def _entries_of(value: object) -> Sequence[Any]:
         inner = cast("dict[str, Any]", value)["entries"]
         return cast("list[Any]", inner) if isinstance(inner, list) else ()
     return (cast("object", value),)
+
+
+def _refusal(value: object, name: str) -> Gap | None:
+    """An answer of the API that is an error instead of entries: what was asked for was not shown, and is not absent."""
+    if not isinstance(value, dict) or "timestamp" in value or "error" not in value:
+        return None
+    error = cast("dict[str, Any]", value)["error"]
+    if not isinstance(error, dict) or "code" not in error:
+        return None
+    fields = cast("dict[str, Any]", error)
+    denied = fields.get("code") in (401, 403)
+    return Gap(
+        f"logs {name}",
+        cut(f"{fields.get('status') or fields['code']}: {fields.get('message') or 'no message'}"[:500]),
+        "the entries were not shown to this account, which says nothing about whether there are any"
+        if denied
+        else "the entries were not read, which says nothing about whether there are any",
+        "grant roles/logging.viewer on the project to the account that exports"
+        if denied
+        else "export the entries again",
+    )
 
 
 class _Utf8(io.BufferedIOBase):

@@ -139,3 +139,13 @@ async def test_an_entry_that_two_files_hold_counts_once(tmp_path: Path) -> None:
     got, done = await read(one, two)
     assert len(got) == 8
     assert [r.entries for r in done.readings] == [5, 3]
+
+
+async def test_an_answer_that_denies_access_is_no_access_and_not_no_data(tmp_path: Path) -> None:
+    path = tmp_path / "denied.json"
+    path.write_text(json.dumps({"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "not for you"}}))
+    got, done = await read(path)
+    assert got == []
+    assert done.readings[0].bad_lines == 0
+    assert done.gaps[0].reason == "PERMISSION_DENIED: not for you"
+    assert "roles/logging.viewer" in str(done.gaps[0].remedy)
