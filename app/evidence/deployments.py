@@ -253,6 +253,7 @@ def _of_service(revisions: Sequence[_Known], deploys: Sequence[DeployEvent], win
         key=lambda change: change[0],
     )
     percent, since, told = _told_traffic(revisions, changes)
+    undisturbed = told and not changes
     inferred = {} if told else _inferred_serving(revisions)
     out: list[Revision] = []
     for entry in revisions:
@@ -260,12 +261,15 @@ def _of_service(revisions: Sequence[_Known], deploys: Sequence[DeployEvent], win
         serving = percent.get(entry.name, 0) > 0 if told else inferred.get(entry.name)
         serving_since = since.get(entry.name)
         serving_inferred = serving_since is None or not told
-        if serving_since is None and _ever_served(entry, told, serving):
-            serving_since = requests or (entry.first_entry if serving else None)
         ready, reason = _readiness(entry)
         created = entry.live.created_at if entry.live else None
         if created is None and entry.events:
             created = entry.events[0].at
+        if serving_since is None and undisturbed and serving:
+            # Nobody shifted traffic in the window, so it was there from the start, or since it was made.
+            serving_since = max(window.start, created or window.start)
+        elif serving_since is None and (requests or (serving and not told)):
+            serving_since = requests or entry.first_entry
         out.append(
             Revision(
                 entry.name,
@@ -299,13 +303,6 @@ def _told_traffic(
     if changes:
         return dict(changes[-1][1]), since, True
     return {}, since, False
-
-
-def _ever_served(entry: _Known, told: bool, serving: bool | None) -> bool:
-    """A revision that was asked for nothing but logs (a start that failed) took no traffic, whatever its entries say."""
-    if entry.exposure and entry.exposure.requests:
-        return True
-    return bool(serving) and not (told and entry.exposure is None)
 
 
 def _inferred_serving(revisions: Sequence[_Known]) -> dict[RevisionName, bool]:
