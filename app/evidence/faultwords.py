@@ -100,6 +100,7 @@ _WORD = re.compile(r"(?<![\w@#/\\.$%:=-])[A-Za-z]+(?:'[a-z]+|(?:-[a-z]+)+)?(?![\
 _CODE = re.compile(
     r"\bE[A-Z]{3,}[A-Z0-9]*\b|\[Errno -?\d+\]|\bERR_[A-Z_0-9]+|\bORA-\d{5}\b|\bSQLSTATE\[\w+\]|\b[A-Z]+(?:_[A-Z]+)+\b"
 )
+_HINT = re.compile(r"[.;]? *Did you (?:mean|forget)\b.*|[.;]? *\(?consider renaming .*")  # newer interpreters add it
 _IDENTIFIER = re.compile(
     r"has no attribute '(\w+)'"
     r"|\((?:reading|setting) '(\w+)'\)"
@@ -128,6 +129,7 @@ def fault_words(message: str, *, codes_only: bool = False) -> str:
     if codes_only:
         return " ".join(dict.fromkeys(kept))
     line = next((line for line in message.split("\n") if line.strip()), "")[:600]
+    line = _HINT.sub("", line)
     for found in _IDENTIFIER.finditer(line):
         kept += [name for name in found.groups() if name]
     if line[:1] in "'\"" and line[-1:] == line[:1] and " " in line:

@@ -13,11 +13,14 @@ from typing import NamedTuple
 
 from app.evidence.model import LogEntry, PayloadField, Severity
 
+_NO_TIME = timedelta()
 _RUN_GAP = timedelta(seconds=1)
+_RUN_GAP_BACK = -_RUN_GAP
 _TIGHT = timedelta(milliseconds=20)
 """Lines of one write are microseconds apart; a line that only might belong to a trace must be this close to it."""
 _QUIET_LINES = 128
 _TRACE_LINES = 6_000
+_LONGEST_LINE = 16_000
 _KEEP = 24
 _OPEN_SPLITS = 1_000
 _SWEEP_EVERY = 4_096
@@ -61,30 +64,30 @@ class Joiner:
         if entry.split is not None:
             return self._add_split(entry)
         text = entry.message
-        if "\n" in text and "\n" in text.rstrip("\n"):
+        if ("\n" in text and "\n" in text.rstrip("\n")) or len(text) > _LONGEST_LINE:
             return (Occurrence(entry, 1, (entry.origin,)),)
         key = (entry.log_id, entry.labels.get("instanceId") or _place(entry))
         run = self._runs.get(key)
-        done: list[Occurrence] = []
+        done: Sequence[Occurrence] = ()
         at = entry.timestamp
         if run is None:
             run = self._runs[key] = _Run(entry)
-        else:
-            last = run.last
-            if at != last:
-                self._descending = at < last
-                if (last - at if self._descending else at - last) > _RUN_GAP:
-                    done += self._close(run)
-                    run.lines, run.marked = [], False
-                run.last = at
-        run.lines.append(entry)
-        if not run.marked and _marks_trace(text):
-            run.marked = True
-        if len(run.lines) >= _QUIET_LINES:
-            done += self._relieve(run)
+        elif at != run.last:
+            gap = at - run.last
+            run.last = at
+            self._descending = gap < _NO_TIME
+            if gap > _RUN_GAP or gap < _RUN_GAP_BACK:
+                done = self._close(run)
+                run.lines, run.marked = [], False
+        lines = run.lines
+        lines.append(entry)
+        if (text[:1] in _SUSPECT or text[-1:] == "{" or ":in " in text) and not run.marked:
+            run.marked = _marks_trace(text)
+        if len(lines) >= _QUIET_LINES:
+            done = [*done, *self._relieve(run)]
         self._until_sweep -= 1
-        if self._until_sweep <= 0:
-            done += self._sweep(at)
+        if not self._until_sweep:
+            done = [*done, *self._sweep(at)]
         return done
 
     def flush(self) -> Iterable[Occurrence]:
@@ -183,19 +186,23 @@ def _join_split(parts: Sequence[LogEntry]) -> Occurrence:
 # --- which lines belong together ----------------------------------------------------------------------------------------
 
 
+_SUSPECT = " \tTgr#S("
+"""First characters of the lines that `_marks_trace` may know, beside those that end in a brace or name a Ruby place."""
+
+
 def _marks_trace(text: str) -> bool:
-    """Whether a line can only stand inside a trace. Cheap: ordinary lines are told by their first character."""
+    """Whether a line hardly stands outside a trace. Until one comes, a run of lines is let through unread."""
     first = text[:1]
     if first in " \t":
         line = text.lstrip()
         return line.startswith(("at ", 'File "', "from ", "| File", "+ Exception Group", "| Traceback", "|   File"))
-    if first in "Tgr#S(":
-        return text.startswith(
+    return (
+        text.startswith(
             ("Traceback (most", "goroutine ", "runtime stack:", "#0 ", "Stack trace:", "(Use `node --trace-uncaught")
-        ) or text.endswith("] {")
-    if text.endswith("] {"):
-        return True
-    return ":in " in text and _RUBY_PLACE.search(text) is not None
+        )
+        or text.endswith("] {")
+        or (":in " in text and _RUBY_PLACE.search(text) is not None)
+    )
 
 
 class _Family(Enum):
@@ -237,26 +244,26 @@ _LOUD = re.compile(
     r"\b(?:ERROR|CRITICAL|FATAL|SEVERE|WARN(?:ING)?|EMERGENCY|ALERT|Unhandled|Uncaught|Exception|Error|failed|FAILED|Failed"
     r"|panic|Traceback|crashed|aborted|level=error)\b"
 )
-_PREAMBLE = re.compile(
-    r"\s*$|\s*[\^~]+\s*$|(?:file://)?\S+\.[cm]?[jt]sx?:\d+$|node:\S+:\d+$|\s+\S|\[|Unhandled Exception:"
-    r"|(?:fail|crit|warn): \S|[A-Z][a-z]{2} \d{1,2}, \d{4} \d|(?:SEVERE|WARNING|ERROR|FATAL|Thrown at:)\b"
+_ABOVE_HEAD = (
+    r"(?:file://)?\S+\.[cm]?[jt]sx?:\d+$|(?:node:\S+|undefined|<anonymous_script>):\d+$|(?:fail|crit|warn): \S"
+    r"|Unhandled Exception:|[A-Z][a-z]{2} \d{1,2}, \d{4} \d"
 )
-_PREAMBLE_AFTER = re.compile(
-    r"\s*[\^~]+\s*$|(?:file://)?\S+\.[cm]?[jt]sx?:\d+$|node:\S+:\d+$|(?:fail|crit|warn): \S|\s+\[errors\]: \[|.*\{$"
-    r"|Unhandled Exception:|[A-Z][a-z]{2} \d{1,2}, \d{4} \d|\s+triggerUncaught|\s+throw "
-)
+"""Lines that Node.js, the loggers of .NET and Java, and Mono print above the one that names the exception."""
+_LOG_HEAD = re.compile(_ABOVE_HEAD)
+_PREAMBLE = re.compile(rf"{_ABOVE_HEAD}|\s*$|\s*[\^~]+\s*$|\s+\S|\[|(?:SEVERE|WARNING|ERROR|FATAL|Thrown at:)\b")
+_PREAMBLE_AFTER = re.compile(rf"{_ABOVE_HEAD}|\s*[\^~]+\s*$|\s+\[errors\]: \[|.*\{{$|\s+triggerUncaught|\s+throw ")
 """The part of `_PREAMBLE` that is recognised even across a line of somebody else."""
-_LOG_HEAD = re.compile(
-    r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d|(?:fail|crit|warn): \S|Unhandled Exception:|\S+\.[cm]?[jt]sx?:\d+$|node:\S+:\d+$"
-)
 _CARET = re.compile(r"\s*[\^~]+\s*$")
 _LOG_LINE = re.compile(
     r"\d{4}[-/]\d\d[-/]\d\d|\d{1,3}(?:\.\d{1,3}){3} |\[?(?:DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL)\b"
     r"|(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /|\{\"|[EWIDF], \[|\d\d:\d\d:\d\d"
 )
 _PY_BOXED = re.compile(r"\s*(?:\||\+-|\+ Exception Group)")
+_PY_PRELUDE = re.compile(
+    r"Exception (?:in thread |ignored in)|Task exception was never|(?:future|handle|task): <|Process \S+:$|message: |"
+    r"Unhandled exception in|Traceback of"
+)
 _PY_RAISED = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
-_GO_CALL = re.compile(r"[\w./\-*()\[\]%~@·…{}]+\(.*\)$|created by \S")
 _GO_FILE = re.compile(r"\s+\S+\.(?:go|s|c):\d+")
 _GO_HEAD = re.compile(r"(?:^|[\s:])(?:panic|fatal error): |panic serving ")
 _RUBY_PLACE = re.compile(r"\S:\d+:in [`'].*'")
@@ -287,7 +294,7 @@ def segment(lines: Sequence[LogEntry]) -> list[list[int]]:
     taken = [False] * len(lines)
     trace: _Trace | None = None
     for at, entry in enumerate(lines):
-        text = entry.message.rstrip("\n")
+        text = _line(entry)
         if trace is not None and entry.timestamp - trace.last > _RUN_GAP:
             trace = None
         if trace is not None:
@@ -311,11 +318,16 @@ def segment(lines: Sequence[LogEntry]) -> list[list[int]]:
             taken[index] = True
         trace = _Trace(family, [*head, at], entry)
         if family is _Family.AT:
-            trace.braces = sum(lines[index].message.rstrip().endswith(("{", "[")) for index in trace.members)
+            trace.braces = sum(_line(lines[index]).endswith(("{", "[")) for index in trace.members)
         parts.append(trace.members)
     parts += [[at] for at, is_taken in enumerate(taken) if not is_taken]
     parts.sort()
     return parts
+
+
+def _line(entry: LogEntry) -> str:
+    """As much of the line as decides anything: what an entry holds must not choose what joining costs."""
+    return entry.message[:2_000].rstrip()
 
 
 def _quieter(entry: LogEntry, severity: Severity) -> bool:
@@ -361,13 +373,12 @@ def _above(lines: Sequence[LogEntry], at: int, taken: Sequence[bool], most: int)
 def _lookback(family: _Family, lines: Sequence[LogEntry], at: int, taken: Sequence[bool]) -> list[int]:
     """The lines before the first sure line of a trace that belong to it, oldest first."""
     near = _above(lines, at, taken, 60)
-    texts = [lines[index].message.rstrip("\n") for index in near]
+    texts = [_line(lines[index]) for index in near]
     match family:
         case _Family.PYTHON:
-            head = next((index for index, text in zip(near[:4], texts, strict=False) if _LOUD.search(text)), None)
-            return [] if head is None else [head]
+            return _lookback_python(near, texts)
         case _Family.AT:
-            text = lines[at].message.rstrip("\n")
+            text = _line(lines[at])
             if text.endswith("] {"):  # the error is named here, and its runtime may have printed something above
                 return _lookback_at([at, *near], [text, *texts])[:-1] if text.startswith("[") else []
             return _lookback_at(near, texts)
@@ -382,14 +393,15 @@ def _lookback(family: _Family, lines: Sequence[LogEntry], at: int, taken: Sequen
             head += [near[at] for at in range(above, len(near)) if texts[at].startswith("runtime: ")]
             return sorted(head)
         case _Family.RUBY:
-            if _RUBY_PLACE.search(lines[at].message) and not lines[at].message.lstrip().startswith("from "):
-                if lines[at].message.rstrip().endswith("'"):
+            text = _line(lines[at])
+            if _RUBY_PLACE.search(text) and not text.lstrip().startswith("from "):
+                if text.endswith("'"):
                     return _up_to(near, texts, re.compile(r"\([A-Z][\w:]*\)$"), only_found=True)
                 return []
             return _up_to(near, texts, _RUBY_PLACE)
         case _Family.PHP:
             head = _up_to(near, texts, _PHP_HEAD)
-            if head and not _PHP_NAMED.search(lines[head[0]].message):  # the message has several lines
+            if head and not _PHP_NAMED.search(_line(lines[head[0]])):  # the message has several lines
                 above = near.index(head[0]) + 1
                 head += _up_to(near[above:], texts[above : above + 8], _PHP_NAMED, only_found=True)
             return sorted(head)
@@ -405,6 +417,18 @@ def _up_to(near: Sequence[int], texts: Sequence[str], head: re.Pattern[str], *, 
                     near[at] for at in range(position + 1) if at == position or not _LOG_LINE.match(texts[at])
                 )
     return []
+
+
+def _lookback_python(near: Sequence[int], texts: Sequence[str]) -> list[int]:
+    """The log line above the traceback, and what the interpreter says of threads and tasks in between."""
+    found: list[int] = []
+    for index, text in zip(near[:6], texts, strict=False):
+        prelude = _PY_PRELUDE.match(text) is not None
+        if prelude or _LOUD.search(text):
+            found.append(index)
+        if found and not prelude:
+            break
+    return sorted(found)
 
 
 def _lookback_at(near: Sequence[int], texts: Sequence[str]) -> list[int]:
@@ -496,7 +520,7 @@ def _step_at(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool)
     frame = text[:1] in " \t" and text.lstrip().startswith("at ") and _AT_FRAME.match(text) is not None
     more = not frame and _AT_MORE.match(text) is not None
     if frame or more:
-        if trace.passed and (not near or any(_NAMED.search(lines[index].message) for index in trace.passed[-40:])):
+        if trace.passed and (not near or any(_NAMED.search(_line(lines[index])) for index in trace.passed[-40:])):
             return _Step.NEW
         trace.expects_head = more
         trace.braces += text.rstrip().endswith(("{", "["))
@@ -522,7 +546,7 @@ def _step_at(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool)
 def _step_go(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool) -> _Step:
     if text.startswith("goroutine "):
         again = bool(trace.raised and trace.passed) and (
-            not near or any(_LOUD.search(lines[at].message) for at in trace.passed)
+            not near or any(_LOUD.search(_line(lines[at])) for at in trace.passed)
         )
         return _Step.NEW if again else _Step.TAKE
     if _GO_FILE.match(text):
@@ -534,7 +558,7 @@ def _step_go(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool)
         return _Step.NEW
     if not text.strip():
         return _Step.TAKE if near else _Step.PASS
-    if _GO_CALL.match(text) and near:
+    if near and text.endswith(")") and " " not in text.partition("(")[0]:  # a call
         return _Step.TAKE
     return _Step.PASS
 

@@ -181,6 +181,21 @@ def trace_identity(raw: RawTrace) -> str:
 _DOTNET_PARAMETER = re.compile(r"\s+\(Parameter '[^']*'\)|\s+Parameter name: .*")  # each runtime adds it its own way
 
 
+_DOTNET_RUNTIME = frozenset(
+    {
+        "ArrayTypeMismatchException",
+        "DivideByZeroException",
+        "IndexOutOfRangeException",
+        "InvalidCastException",
+        "KeyNotFoundException",
+        "NullReferenceException",
+        "OutOfMemoryException",
+        "OverflowException",
+    }
+)
+"""Thrown by the runtime, and .NET and Mono word them differently."""
+
+
 def _message_key(language: Language, raised: RawException, innermost: RawException, frame: RawFrame) -> str:
     """Words that tell two faults of one function apart.
 
@@ -194,6 +209,8 @@ def _message_key(language: Language, raised: RawException, innermost: RawExcepti
     by_program = raised is innermost and (innermost.frames[0] is frame or _GUARDS.search(innermost.frames[0].function))
     message = innermost.message
     if language is Language.DOTNET:
+        if _short_type(innermost.type) in _DOTNET_RUNTIME:
+            return ""
         message = _DOTNET_PARAMETER.sub("", message)
     return fault_words(message, codes_only=not by_program)
 
@@ -667,9 +684,8 @@ _DOTNET_FRAME = re.compile(
     r"^\s*at (?:\(wrapper [^)]*\) )?([^\s(][^(]*?) ?\(([^)]*)\)(?: \[0x\w+\])?(?: in (.+?):(?:line )?(\d+))?\s*$"
 )
 _DOTNET_INNER = re.compile(r"\s*---> ")
-_DOTNET_HEAD = re.compile(
-    r"(?:^|\s|\()((?:[A-Za-z_]\w*[.+])+[A-Z_]\w*(?:`\d+)?)(?: \((?:0x[0-9A-Fa-f]+|\d+)\))?(?:: (.*)|:?$)"
-)
+_DOTNET_TYPE = r"((?:[A-Za-z_]\w*[.+])+[A-Z_]\w*(?:`\d+)?)(?: \((?:0x[0-9A-Fa-f]+|\d+)\))?"
+_DOTNET_HEAD = re.compile(rf"(?:^|\s|\(){_DOTNET_TYPE}: (.*)|^(?:Unhandled exception\. )?\s*{_DOTNET_TYPE}:?$")
 
 
 def _read_dotnet(text: str) -> RawTrace | None:
@@ -679,16 +695,11 @@ def _read_dotnet(text: str) -> RawTrace | None:
         return None
     heads: list[tuple[str, list[str]]] = []
     for line in lines[max(0, first - 60) : first]:
-        parts = _DOTNET_INNER.split(line)
-        for part in parts:
+        for part in _DOTNET_INNER.split(line):
             if part.startswith("(Inner Exception #"):
                 continue
-            found = _DOTNET_HEAD.search(part)
-            sure = found is not None and (
-                not heads or line is not parts[0] or found.start() == 0 or part.startswith("Unhandled")
-            )
-            if found is not None and sure:
-                heads.append((found[1], [found[2] or ""]))
+            if found := _DOTNET_HEAD.search(part):
+                heads.append((found[1] or found[3], [found[2] or ""]))
             elif heads:
                 heads[-1][1].append(part.strip())
     if not heads:

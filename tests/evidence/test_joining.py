@@ -1,9 +1,16 @@
 """Whatever way the lines of a failure arrive, it is one occurrence, and lines around it stay what they are."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.evidence.joining import Joiner, Occurrence
 from app.evidence.model import LogEntry, PayloadField, Severity, Split
+from app.evidence.stacktrace import parse_trace, trace_identity
+from tests.evidence.test_stacktrace import ALL, DOTNET, GO, JAVA, MONO, NODE, PHP, PYTHON_GROUP, RUBY
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -48,8 +55,11 @@ def join(*entries: LogEntry) -> list[Occurrence]:
     return found
 
 
-def lines(text: str, start: float = 0, **more: object) -> list[LogEntry]:
-    return [entry(line, start + at * 0.3, **more) for at, line in enumerate(text.split("\n"))]  # pyright: ignore
+def lines(text: str, start: float = 0, instance: str = "i1") -> list[LogEntry]:
+    return [
+        entry(line, start + at * 0.3, origin=f"{instance} {start} {at}", instance=instance)
+        for at, line in enumerate(text.split("\n"))
+    ]
 
 
 def texts(found: list[Occurrence]) -> list[str]:
@@ -70,7 +80,7 @@ def test_a_trace_that_came_a_line_at_a_time_is_one_occurrence() -> None:
     (whole,) = join(*lines(PYTHON))
     assert whole.entry.message == PYTHON
     assert whole.entries == 7
-    assert whole.origins == tuple(PYTHON.split("\n"))
+    assert whole.origins == tuple(f"i1 0 {at}" for at in range(7))
 
 
 def test_newest_first_gives_the_same_occurrence() -> None:
@@ -101,6 +111,103 @@ def test_split_entries_are_put_together_in_their_order() -> None:
 def test_a_split_whose_pieces_are_not_all_there_is_still_told() -> None:
     (part,) = join(entry("half of it", split=Split("u", 1, 2)))
     assert part.entry.message == "half of it"
+
+
+LOGGED = {
+    "python": PYTHON,
+    "python group": "2026-03-01 12:00:00 ERROR shop: jobs failed\n" + PYTHON_GROUP,
+    "java": "Mar 01, 2026 12:00:00 PM com.example.shop.Main main\nSEVERE: request 3f2a failed\n"
+    + JAVA.removeprefix('Exception in thread "main" '),
+    "java uncaught": JAVA,
+    "node": NODE,
+    "node logged": "request 3f2a failed TypeError: x is not a function\n    at charge (/app/orders.js:3:9)\n"
+    "    at /app/a.js:1:1",
+    "node aggregate": "[AggregateError: All promises were rejected] {\n  [errors]: [\n    Error: mirror a is stale\n"
+    "        at ask (/app/m.js:5:9),\n    Error: mirror b is stale\n        at ask (/app/m.js:5:9)\n  ]\n}",
+    "go": GO,
+    "go served": "2026/03/01 12:00:00 http: panic serving 127.0.0.1:4000: boom\n" + GO.split("\n\n", 2)[1],
+    "ruby": RUBY,
+    "php": PHP,
+    "dotnet": "fail: Shop.Program[0]\n      request 3f2a failed\n" + DOTNET.removeprefix("Unhandled exception. "),
+    "mono": MONO,
+}
+FOREIGN = ["GET /orders/12 200 5 ms", "retrying in 3 s (attempt 2), last error: none", "    at 11:39 the import starts"]
+
+
+@pytest.mark.parametrize("text", LOGGED.values(), ids=LOGGED.keys())
+def test_every_language_is_joined_again_and_again(text: str) -> None:
+    found = join(*lines(text), *lines(text, start=60), *lines(text, start=120))
+    assert texts(found) == [text] * 3
+
+
+@pytest.mark.parametrize("text", LOGGED.values(), ids=LOGGED.keys())
+def test_blank_lines_that_were_dropped_are_not_missed(text: str) -> None:
+    kept = [one for one in lines(text) if one.message.strip()]
+    (whole,) = join(*kept)
+    assert whole.entries == len(kept)
+
+
+@given(
+    text=st.sampled_from(sorted(LOGGED.values())),
+    other=st.sampled_from(sorted(LOGGED.values())),
+    order=st.lists(st.booleans(), min_size=80, max_size=80),
+    descending=st.booleans(),
+)
+def test_two_instances_that_fail_at_once_are_kept_apart(
+    text: str, other: str, order: list[bool], descending: bool
+) -> None:
+    one, two = lines(text, instance="i1"), lines(other, instance="i2")
+    mixed: list[LogEntry] = []
+    for first in order:
+        source = (one or two) if first else (two or one)
+        if source:
+            mixed.append(source.pop(0)._replace(timestamp=START + timedelta(milliseconds=len(mixed))))
+    mixed += [line._replace(timestamp=START + timedelta(milliseconds=100 + at)) for at, line in enumerate([*one, *two])]
+    found = join(*(reversed(mixed) if descending else mixed))
+    assert texts(found) == sorted([text, other])
+
+
+@given(
+    text=st.sampled_from(ALL),
+    foreign=st.lists(st.tuples(st.integers(1, 30), st.sampled_from(FOREIGN)), max_size=4),
+    descending=st.booleans(),
+)
+def test_lines_of_the_same_stream_in_between_do_not_cost_the_identity(
+    text: str, foreign: list[tuple[int, str]], descending: bool
+) -> None:
+    mixed = [line.message for line in lines(text)]
+    for at, line in foreign:
+        mixed.insert(min(len(mixed) - 1, 5 + at), line)
+    entries = [entry(line, at * 0.3, origin=str(at), severity=Severity.DEFAULT) for at, line in enumerate(mixed)]
+    found = join(*(reversed(entries) if descending else entries))
+    whole = max(found, key=lambda occurrence: occurrence.entries)
+    expected, got = parse_trace(text), parse_trace(whole.entry.message)
+    assert expected is not None
+    assert got is not None
+    assert trace_identity(got) == trace_identity(expected)
+
+
+@given(cuts=st.lists(st.integers(1, 400), max_size=5), order=st.randoms(use_true_random=False))
+def test_a_split_text_is_whole_again_wherever_it_was_cut(cuts: list[int], order: Random) -> None:
+    ends = [*sorted({min(cut, len(JAVA) - 1) for cut in cuts}), len(JAVA)]
+    pieces = [JAVA[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    parts = [entry(piece, split=Split("u", at, len(pieces)), origin=str(at)) for at, piece in enumerate(pieces)]
+    order.shuffle(parts)
+    (whole,) = join(*parts)
+    assert whole.entry.message == JAVA
+    assert whole.origins == tuple(str(at) for at in range(len(pieces)))
+
+
+def test_a_long_run_is_let_go_in_pieces_without_cutting_a_trace() -> None:
+    busy: list[LogEntry] = []
+    for at in range(300):
+        busy += [entry(f"order {at} stored", at * 90)]
+        busy += lines(PYTHON, start=at * 90 + 30)
+    assert (
+        texts(join(*busy))
+        == texts(join(*reversed(busy)))
+        == sorted([PYTHON] * 300 + [f"order {at} stored" for at in range(300)])
+    )
 
 
 def test_ordinary_lines_pass_one_by_one() -> None:
