@@ -15,6 +15,8 @@ from app.report.model import EvidenceId, Statement
 from app.report.references import rfc3339
 from app.report.templating import Ready, loader, merged, with_filters
 
+_SHORT = 26
+
 
 @cache
 def environment() -> Environment:
@@ -82,7 +84,9 @@ def _html_part(part: Words | Value) -> Markup:
 
 
 def _html_code(text: str) -> Markup:
-    return Markup("<code>{}</code>").format(inline(text) or EMPTY)
+    """A short value stays on one line; a long one breaks where it must."""
+    shown = inline(text) or EMPTY
+    return Markup('<code class="{}">{}</code>').format("short" if len(shown) <= _SHORT else "long", shown)
 
 
 def _html_words(value: object) -> Markup:

@@ -225,6 +225,8 @@ class _Builder:
         evidence = self._evidence
         groups = evidence.observations.groups
         total = sum(group.count for group in groups)
+        if not evidence.observations.entries:
+            return self._observe(sentence("Not one entry was read in {}.", evidence.window.length), ReadingRef())
         if not total:
             text = sentence(
                 "No failure among {} entries read in {}.", evidence.observations.entries, evidence.window.length
@@ -255,12 +257,18 @@ class _Builder:
         return self._observe(text, *refs)
 
     def _first_step(self) -> Sentence:
+        """What to do first. When the audit cannot tell, that is to mend what it could not read."""
         advice = self._diagnosis.recommendation
         if advice.next_steps:
             return self._shown.sentence(advice.next_steps[0])
         if self._diagnosis.actions:
             return self._shown.sentence(self._diagnosis.actions[0].text)
-        return sentence("nothing to do")
+        if advice.status is not Status.CANNOT_TELL:
+            return sentence("nothing to do")
+        remedies = [cut(gap.remedy) for gap in self._evidence.gaps if gap.remedy]
+        if remedies:
+            return sentence("{}, then audit again", remedies[0])
+        return sentence("check that service, window and project are the meant ones, then audit again")
 
     def _target(self) -> Redacted | None:
         line = self._team()
@@ -313,8 +321,8 @@ class _Builder:
             text = sentence("No fix could be checked: the repository's history was not read.")
         else:
             text = sentence(
-                "No fix commit is linked to the issue or fits these errors; {} commits were looked at.",
-                history.commits_read,
+                "No fix commit is linked to the issue or fits these errors; {} looked at.",
+                _counted(history.commits_read, "commit", "commits"),
             )
         return self._observe(text, *((CommitRef(history.head),) if history.head else (ReadingRef(),)))
 
@@ -384,8 +392,8 @@ class _Builder:
     def _group(self, group: ErrorGroup) -> GroupRow:
         total = sum(g.count for g in self._evidence.observations.groups)
         minutes = max(1.0, (group.last_seen - group.first_seen) / timedelta(minutes=1))
-        text = sentence(
-            "{} on {}", _counted(group.count, "time", "times"), _counted(group.instances, "instance", "instances")
+        text = (
+            _counted(group.instances, "instance", "instances") if group.instances else sentence("no instance is named")
         )
         return GroupRow(
             group=group.id,
@@ -852,7 +860,7 @@ def _words(text: str) -> Sentence:
 
 
 def _counted(
-    count: int, one: Literal["revision", "time", "instance", "failure"], many: str, *, strong: bool = False
+    count: int, one: Literal["revision", "instance", "failure", "commit"], many: str, *, strong: bool = False
 ) -> Sentence:
     return (Words(f"{count:,} {one if count == 1 else many}", strong),)
 

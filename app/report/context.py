@@ -97,7 +97,7 @@ class ExcerptView:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceView:
-    """One piece of evidence and how it opens. `detail` are (name, value) pairs."""
+    """One piece of evidence and how it opens. `detail` are (name, value) pairs; `short` those that link and command lack."""
 
     id: EvidenceId
     what: Sentence
@@ -105,6 +105,7 @@ class EvidenceView:
     opens: tuple[Link, ...]
     commands: tuple[Check, ...]
     detail: tuple[tuple[Sentence, str], ...]
+    short: tuple[tuple[Sentence, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +124,15 @@ class ReportContext:
     decision_pairs: tuple[tuple[Sentence, Inline], ...]
     sparkline: tuple[str, ...]
     whys: tuple[WhyView, ...]
+    no_whys: Sentence
+    unread: tuple[Sentence, ...]
     resolved: Sentence
     fixes: tuple[Row, ...]
     no_fixes: tuple[Statement, ...]
     active: Sentence
     groups: tuple[Row, ...]
     groups_left_out: tuple[Sentence, ...]
-    scorecard: Sentence
+    scorecard: tuple[Sentence, ...]
     signals_for: tuple[Row, ...]
     signals_against: tuple[Row, ...]
     technical: Sentence
@@ -222,6 +225,8 @@ def context_of(report: Report) -> ReportContext:
             )
             for why in report.whys
         ),
+        no_whys=_own(_NO_WHYS[active.state]),
+        unread=_unread(report),
         resolved=_resolved(report),
         fixes=tuple(
             (
@@ -241,7 +246,7 @@ def context_of(report: Report) -> ReportContext:
                 row.title,
                 sentence("{} ({} %)", row.count, round(100 * row.share)),
                 _own(f"{row.per_minute:,.3g}"),
-                _own(_between(row.first_seen, row.last_seen)),
+                _own(_times(row.first_seen, row.last_seen, report)),
                 sentence("{}", len(row.revisions)) if len(row.revisions) != 1 else row.revisions[0],
                 row.statement,
             )
@@ -250,7 +255,9 @@ def context_of(report: Report) -> ReportContext:
         groups_left_out=(sentence("{} smaller groups are not shown.", active.groups_left_out),)
         if active.groups_left_out
         else (),
-        scorecard=_own(" · ".join(f"{layer.value} {score:+g}" for layer, score in active.scores)),
+        scorecard=tuple(
+            _own(" · ".join(f"{layer.value} {score:+g}" for layer, score in active.scores)) for _ in active.scores[:1]
+        ),
         signals_for=tuple((_own(f"{row.weight:+g}"), _own(row.layer.value), row.why) for row in active.signals_for),
         signals_against=tuple(
             (_own(f"{row.weight:+g}"), _own(row.layer.value), row.why) for row in active.signals_against
@@ -417,6 +424,24 @@ def _escalation(report: Report) -> Inline:
     return sentence("{}; nobody is configured for it", _owner(report))
 
 
+_NO_WHYS = {
+    "failing": "The evidence does not reach far enough to ask.",
+    "quiet": "The evidence does not reach far enough to ask.",
+    "none": "Nothing failed in what was read, so there is nothing to ask.",
+    "cannot tell": "Nothing was read that could be asked about.",
+}
+
+
+def _unread(report: Report) -> tuple[Sentence, ...]:
+    """What is missing, on the first screen; the reasons stand in a section of their own."""
+    names = list(dict.fromkeys(row.source for row in report.gaps))
+    if not names:
+        return ()
+    shown = _list([sentence("{}", cut(name)) for name in names[:3]])
+    more = _own(f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (sentence("❔ Not read, or not whole: {}{}.", shown, more),)
+
+
 def _resolved(report: Report) -> Sentence:
     if not report.fixes:
         return _own("no fix to judge")
@@ -425,10 +450,10 @@ def _resolved(report: Report) -> Sentence:
 
 
 _STATE_WORDS = {
-    "failing": "still failing at the end of the window",
-    "quiet": "quiet at the end of the window",
-    "none": "none seen",
-    "cannot tell": "cannot tell",
+    "failing": "Still failing at the end of the window",
+    "quiet": "Quiet at the end of the window",
+    "none": "None seen",
+    "cannot tell": "Cannot tell",
 }
 
 
@@ -438,7 +463,7 @@ def _active(report: Report) -> Sentence:
     symptoms = sum(row.role == "symptom" for row in active.groups)
     text = sentence("{}", _strong(_STATE_WORDS[active.state]))
     if active.groups:
-        text = sentence("{}; {} cause, {} symptoms", text, causes, symptoms)
+        text = sentence("{}; {}, {}", text, _own(_count(causes, "cause")), _own(_count(symptoms, "symptom")))
     return sentence("{}. Layer {}, confidence {}.", text, _strong(active.layer.value), active.confidence)
 
 
@@ -467,6 +492,9 @@ def _count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+_SAID_BY_COMMAND = ("filter", "commit", "fix", "running", "path")
+
+
 def _evidence(item: EvidenceItem) -> EvidenceView:
     url = safe_url(item.url)
     return EvidenceView(
@@ -476,6 +504,7 @@ def _evidence(item: EvidenceItem) -> EvidenceView:
         opens=(Link("open", url),) if url else (),
         commands=(Check(item.command),) if item.command else (),
         detail=tuple((_own(name), value) for name, value in item.detail),
+        short=tuple((_own(name), value) for name, value in item.detail if name not in _SAID_BY_COMMAND),
     )
 
 
@@ -514,6 +543,12 @@ def _between(start: datetime, end: datetime) -> str:
     if start.date() == end.date():
         return f"{start:%Y-%m-%d %H:%M}–{end:%H:%M} UTC"
     return f"{start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M} UTC"
+
+
+def _times(first: datetime, last: datetime, report: Report) -> str:
+    """Without the date, where it is the window's only one."""
+    days = {at.date() for at in (first, last, report.header.window_start, report.header.window_end)}
+    return f"{first:%H:%M}–{last:%H:%M}" if len(days) == 1 else _between(first, last)
 
 
 def _numbered(lines: Iterable[tuple[int, str]], meant: int | None) -> Iterable[str]:

@@ -19,8 +19,8 @@ _MARKS_SHOWN = 12
 _LETTER = 7.1
 """Width of one letter of the page's small monospace type, in units of the picture."""
 
-_BOX_WIDTH, _BOX_HEIGHT, _BOX_GAP = 252, 84, 74
-_BOX_LETTERS = 30
+_BOX_WIDTH, _BOX_HEIGHT, _BOX_GAP = 212, 100, 48
+_BOX_LETTERS = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def draw_chain(nodes: tuple[ChainNode, ...], edges: tuple[ChainEdge, ...]) -> Ch
         for i, node in enumerate(column):
             x, y = 2.0 + number * (_BOX_WIDTH + _BOX_GAP), _round(offset + 12 + i * (_BOX_HEIGHT + 20))
             places[node.id] = (x, y)
-            label = _broken(visible(node.label), _BOX_LETTERS, 3)
+            label = _broken(visible(node.label), _BOX_LETTERS, 4)
             lines = tuple((_round(y + 20 + k * 16), line) for k, line in enumerate(label))
             foot = node.role if node.count is None else f"{node.role} · {node.count:,} times"
             boxes.append(Box(x, y, _BOX_WIDTH, _BOX_HEIGHT, node.role, lines, foot))

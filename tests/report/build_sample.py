@@ -207,6 +207,7 @@ def incident(foreign: str | None = None, **changes: Any) -> Evidence:
         said(f"failed to connect to instance {DATABASE}: dial tcp [public-ip]:3307: i/o timeout"),
         latest=sample(said(f"failed to connect to instance {DATABASE}: dial tcp [public-ip]:3307: i/o timeout")),
         count=1190,
+        entries=1190,
     )
     stopped = group(
         EXIT, said("Container called exit(3)."), latest=sample(said("Container called exit(3).")), count=1150
