@@ -1,12 +1,13 @@
 """The story of judging: recognise, link, weigh, compare with fixes and configuration, explain, recommend.
 
-Owns the order and what a group without a known message is taken for. Leaves matching to `recognise.py`, links and root to
-`chain.py`, the layer to `scorecard.py`, fixes and suspects to `ledger.py`, constants to `configured.py`, the explanation to
-`whys.py` and advice to `recommend.py`. Pure: the same evidence gives the same diagnosis.
+Owns the order, the summary, and which resources are looked at. Leaves matching to `recognise.py`, what an unknown message is
+taken for to `unknown.py`, links and root to `chain.py`, the layer to `scorecard.py`, fixes and suspects to `ledger.py`,
+constants to `configured.py`, the explanation to `whys.py` and advice to `recommend.py`. Pure: the same evidence gives the
+same diagnosis.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import LiteralString
 
@@ -31,14 +32,14 @@ from app.diagnosis.model import (
 )
 from app.diagnosis.recognise import Recognition, recognise
 from app.diagnosis.recommend import Situation, recommend
-from app.diagnosis.scorecard import OWNERS, Scorecard, is_own_limit, score_layers
+from app.diagnosis.scorecard import Scorecard, is_own_limit, score_layers
 from app.diagnosis.signatures.model import Signature, fill_check
+from app.diagnosis.unknown import unrecognised_causes
 from app.diagnosis.whys import Judged, ask_whys, likely_causes, likely_checks
 from app.evidence.model import (
     ErrorGroup,
     Evidence,
     Fingerprint,
-    GroupKind,
     ProbeKind,
     ProbeState,
     ProbeTarget,
@@ -53,7 +54,7 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
     recognised = best_recognitions(recognise(evidence, extra))
     causes = (
         *(_cause(groups[found.group], found) for found in recognised.values()),
-        *_unrecognised(evidence, recognised),
+        *unrecognised_causes(evidence, recognised),
     )
     chain = trace_causes(evidence, causes)
     signature = recognised[chain.root.group].signature if chain.root and chain.root.signature else None
@@ -123,77 +124,6 @@ def _cause(group: ErrorGroup, found: Recognition) -> Cause:
         symptom=signature.symptom,
         claim=claim,
     )
-
-
-_BY_CODE: Mapping[int, tuple[str, Layer]] = {
-    5: ("resource-not-found", Layer.CONFIGURATION),
-    6: ("resource-conflict", Layer.CONFIGURATION),
-    7: ("iam-permission-denied", Layer.PERMISSIONS),
-    10: ("concurrent-update-conflict", Layer.APPLICATION),
-    13: ("platform-internal-error", Layer.PLATFORM),
-    14: ("platform-internal-error", Layer.PLATFORM),
-    16: ("credentials-invalid", Layer.PERMISSIONS),
-}
-"""What the gRPC code of a refused call says by itself, when its text is not known.
-
-Left out are the codes that need the text: 3 and 9 (anything can be invalid or in the wrong state), and 8, which is used for
-quotas, for stockouts and for exhausted address ranges alike.
-"""
-_KIND_SCORE = 0.4
-"""Below every recognised message that says something of its cause, above the symptoms."""
-
-
-def _unrecognised(evidence: Evidence, recognised: Mapping[Fingerprint, Recognition]) -> list[Cause]:
-    """Causes out of the kind of a group alone: an uncaught exception, a refused call, a failed request."""
-    out: list[Cause] = []
-    for group in evidence.observations.groups:
-        if group.id in recognised:
-            continue
-        failure_class: str | None = None
-        layer, symptom, title = Layer.UNKNOWN, False, sentence("an unknown failure")
-        sample = group.latest
-        match group.kind:
-            case GroupKind.TRACE:
-                if group.trace is None or group.trace.top_own_frame is None:
-                    continue
-                failure_class, layer = "application-exception", Layer.APPLICATION
-                title = sentence("an exception that the program did not handle")
-            case GroupKind.AUDIT:
-                if sample.audit is None or sample.audit.status_code not in _BY_CODE:
-                    continue
-                failure_class, layer = _BY_CODE[sample.audit.status_code]
-                title = sentence("a call refused with code {}", sample.audit.status_code)
-            case GroupKind.REQUEST:
-                failure_class, symptom = "http-server-error", True
-                title = sentence("requests answered with a server error")
-            case GroupKind.MESSAGE:
-                continue
-        claim = Claim(sentence("{} is {}", group.title, title), (EntryRef(group.id), CountRef(group.id)))
-        out.append(
-            Cause(
-                group=group.id,
-                signature=None,
-                failure_class=failure_class,
-                title=title,
-                component=resource_of(sample),
-                layer=layer,
-                owner=OWNERS.get(layer),
-                score=0.15 if symptom else _KIND_SCORE,
-                symptom=symptom,
-                claim=claim,
-            )
-        )
-    return out
-
-
-def resource_of(sample: Sample) -> Redacted | None:
-    """The entry's own resource by its narrowest name; None when its labels name none."""
-    for key in ("service_name", "job_name", "function_name", "pod_name", "module_id", "database_id", "instance_id"):
-        if value := sample.resource_labels.get(key):
-            return value
-    if sample.audit is not None and sample.audit.resource_name:
-        return cut(sample.audit.resource_name.rstrip("/").rpartition("/")[2])
-    return None
 
 
 # --- what is said of it -----------------------------------------------------------------------------------------------

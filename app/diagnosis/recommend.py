@@ -54,6 +54,9 @@ ACTIONS: dict[Status, DeveloperAction] = {
 }
 
 
+HINT = 0.4
+"""A root that says less than this (0..1) was not recognised, but taken for something by general words."""
+
 LIFECYCLE = (
     "autoscaler-scale-down-blocked",
     "instance-auto-repaired",
@@ -252,9 +255,11 @@ def _developers_fix(s: Situation) -> Claim | None:
 
 
 def _points_at(s: Situation) -> Claim | None:
-    """None for a root that only reports a consequence or a time limit: its layer is where to look first, no verdict."""
+    """None for a root that reports a consequence, a time limit or general words: a place to look first, no verdict."""
     root = s.chain.root
     if root is None or root.symptom or s.card.owner is None or s.group is None or is_own_limit(s.group, s.signature):
+        return None
+    if root.score < HINT:
         return None
     text = sentence(
         "the layer is {} with {} confidence, and {} must act", s.card.layer, s.card.confidence, s.card.owner

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import LiteralString
 
 from app.diagnosis.chain import Chain, groups_by_id
+from app.diagnosis.circumstances import LIMIT, circumstance
 from app.diagnosis.model import (
     Basis,
     Cause,
@@ -58,8 +59,8 @@ _RECOGNISED = {Specificity.SYMPTOM: 1.0, Specificity.GENERIC: 2.0, Specificity.P
 """What the words of the message say by themselves, by how much they say of the cause."""
 _OWN_CODE = 2.0
 _OWN_LIMIT = 0.5
-_ADDRESS = 2.5
-_MISFIT_WEIGHT = 2.0
+_CIRCUMSTANCE = 2.5
+_WORDS = 1.5
 _DEPLOY = 2.0
 _NO_DEPLOY = 1.0
 _ONE_REVISION = 1.0
@@ -119,7 +120,7 @@ def score_layers(
         *_message(root, signature),
         *_own_code(root, group),
         *_own_limit(chain, root, group, signature),
-        *_address(root, group),
+        *_circumstance(root, group),
         *_rollout(evidence, group),
         *_revisions(evidence, group),
         *_breadth(root, group),
@@ -130,7 +131,9 @@ def score_layers(
     ]
     scores = _totals(signals)
     layer = _decide(root, scores)
-    return Scorecard(layer, _owner(root, layer), _confidence(root, layer, scores, evidence), tuple(signals), scores)
+    return Scorecard(
+        layer, _owner(root, group, layer), _confidence(root, layer, scores, evidence), tuple(signals), scores
+    )
 
 
 def _totals(signals: Sequence[Signal]) -> tuple[LayerScore, ...]:
@@ -150,11 +153,13 @@ def _decide(root: Cause, scores: Sequence[LayerScore]) -> Layer:
     return root.layer if len(close) > 1 and root.layer in close else best.layer
 
 
-def _owner(root: Cause, layer: Layer) -> LayerOwner | None:
+def _owner(root: Cause, group: ErrorGroup, layer: Layer) -> LayerOwner | None:
     if layer is Layer.UNKNOWN:
         return None
-    stays = layer is root.layer or (layer is Layer.CONFIGURATION and root.owner is LayerOwner.INFRASTRUCTURE)
-    return root.owner if stays and root.owner else OWNERS[layer]
+    found = circumstance(root, group)
+    if found is not None and found.layer is layer:
+        return found.owner
+    return root.owner if layer is root.layer and root.owner else OWNERS[layer]
 
 
 def _confidence(root: Cause, layer: Layer, scores: Sequence[LayerScore], evidence: Evidence) -> Confidence:
@@ -175,9 +180,9 @@ def _confidence(root: Cause, layer: Layer, scores: Sequence[LayerScore], evidenc
 def _message(root: Cause, signature: Signature | None) -> list[Signal]:
     if root.layer is Layer.UNKNOWN:
         return []
-    weight = _RECOGNISED[signature.specificity if signature else Specificity.GENERIC]
+    weight = _RECOGNISED[signature.specificity] if signature else _WORDS
     if signature is None:
-        text = sentence("no known message; the kind of the entry alone points at {}", root.layer)
+        text = sentence("no known message; {} by itself points at {}", root.title, root.layer)
     elif signature.symptom:
         text = sentence(
             "{} reports a consequence; most often its cause is in {}", signature.said(signature.title), root.layer
@@ -191,29 +196,14 @@ def _own_code(root: Cause, group: ErrorGroup) -> list[Signal]:
     """Where the innermost exception was raised. An own frame further up says little: every error passes through one."""
     if group.trace is None or not group.trace.innermost.frames:
         return []
-    raised = group.trace.innermost
-    frame = raised.frames[0]
+    frame = group.trace.innermost.frames[0]
     refs = (EntryRef(root.group),)
-    if not frame.in_app and root.layer is Layer.APPLICATION and _MISFIT.search(f"{raised.type}: {raised.message}"):
-        text = sentence("one library calls another in a way it does not know: their versions do not fit")
-        claim = Claim(text, refs, Basis.INFERRED)
-        return [Signal(Layer.DEPENDENCY, _MISFIT_WEIGHT, claim), Signal(Layer.APPLICATION, -_MISFIT_WEIGHT, claim)]
-    if frame.in_app and root.layer in (Layer.APPLICATION, Layer.CONFIGURATION, Layer.UNKNOWN):
+    if frame.in_app and root.layer in (Layer.APPLICATION, Layer.UNKNOWN):
         text = sentence("the exception is raised in the program's own code, in {}", frame.function)
         return [Signal(Layer.APPLICATION, _OWN_CODE, Claim(text, refs))]
     return []
 
 
-_MISFIT = re.compile(
-    r"cannot import name|has no attribute|unexpected keyword argument|positional argument|descriptors cannot|"
-    r"NoSuchMethodError|NoSuchFieldError|AbstractMethodError|NoClassDefFoundError|IncompatibleClassChangeError|"
-    r"MethodNotFound|TypeLoadException|undefined method|is not a function",
-    re.IGNORECASE,
-)
-"""What a runtime says when code meets another version of a module than it was written for."""
-
-
-_LIMIT = re.compile(r"time[d ]?[ -]?out|gave up|deadline", re.IGNORECASE)
 _ADDRESSED = re.compile(
     r"\[(?:public|private)-ip\]|:\d{2,5}\b|://|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|io|dev|app|internal|local|cloud)\b",
     re.IGNORECASE,
@@ -223,10 +213,14 @@ _ADDRESSED = re.compile(
 
 def is_own_limit(group: ErrorGroup, signature: Signature | None) -> bool:
     """Whether the message blames something outside by the program's own time limit only, without where the time went."""
-    if signature is None or signature.specificity is not Specificity.GENERIC or signature.layer not in _SHARED:
+    if (
+        signature is None
+        or signature.specificity is not Specificity.GENERIC
+        or signature.layer is not Layer.INFRASTRUCTURE
+    ):
         return False
     text = group.latest.message
-    return bool(_LIMIT.search(text)) and not _ADDRESSED.search(text)
+    return bool(LIMIT.search(text)) and not _ADDRESSED.search(text)
 
 
 def _own_limit(chain: Chain, root: Cause, group: ErrorGroup, signature: Signature | None) -> list[Signal]:
@@ -244,26 +238,12 @@ def _own_limit(chain: Chain, root: Cause, group: ErrorGroup, signature: Signatur
     return out
 
 
-_LOOPBACK = re.compile(r"\b127\.0\.0\.1\b|\blocalhost\b|\[::1\]")
-_REFUSED = re.compile(r"refused", re.IGNORECASE)
-_SERVERLESS = ("cloud_run_revision", "cloud_run_job", "cloud_function", "gae_app")
-
-
-def _address(root: Cause, group: ErrorGroup) -> list[Signal]:
-    """What follows from the class of the address that refuses or does not answer."""
-    sample = group.latest
-    if root.layer not in (Layer.INFRASTRUCTURE, Layer.DEPENDENCY):
+def _circumstance(root: Cause, group: ErrorGroup) -> list[Signal]:
+    found = circumstance(root, group)
+    if found is None:
         return []
-    if _LOOPBACK.search(sample.message) and _REFUSED.search(sample.message):
-        text = sentence("the address is the container itself, where nothing listens on that port")
-    elif sample.resource_type in _SERVERLESS and "[private-ip]" in sample.message and _LIMIT.search(sample.message):
-        text = sentence(
-            "a private address times out, and only the service's own egress setting leads to private addresses"
-        )
-    else:
-        return []
-    claim = Claim(text, (EntryRef(root.group),), Basis.INFERRED)
-    return [Signal(Layer.CONFIGURATION, _ADDRESS, claim), Signal(root.layer, -_ADDRESS, claim)]
+    claim = Claim(sentence(found.words), (EntryRef(root.group),), Basis.INFERRED)
+    return [Signal(found.layer, _CIRCUMSTANCE, claim), Signal(root.layer, -_CIRCUMSTANCE, claim)]
 
 
 def _deploys(evidence: Evidence, group: ErrorGroup) -> list[DeployEvent]:

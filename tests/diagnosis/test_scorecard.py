@@ -109,8 +109,8 @@ def test_an_exception_raised_in_own_code_counts_and_one_that_only_passes_through
         return group("t", "KeyError: 'x'", kind=GroupKind.TRACE, stack=stack)
 
     own, passing = raised(in_app=True), raised(in_app=False)
-    assert layers(evidence(own), cause(own, "application-exception")) == {Layer.APPLICATION: 4.0}
-    assert layers(evidence(passing), cause(passing, "application-exception")) == {Layer.APPLICATION: 2.0}
+    assert layers(evidence(own), cause(own, "application-exception")) == {Layer.APPLICATION: 3.5}
+    assert layers(evidence(passing), cause(passing, "application-exception")) == {Layer.APPLICATION: 1.5}
 
 
 def test_a_library_that_calls_another_wrongly_speaks_for_their_versions() -> None:

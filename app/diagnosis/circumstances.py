@@ -1,0 +1,155 @@
+"""Where the same message means something else: a table of circumstances that move the layer and say who acts.
+
+Owns what a platform's own nature makes of a message: an address that is the container itself, a private address dialled from
+a service without a network of its own, a file system that is memory. Each row is one such fact about a product, with the
+sentence that is printed. Leaves the weights to `scorecard.py`. The message alone is the business of the signatures.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import LiteralString
+
+from app.diagnosis.model import Cause, Layer
+from app.evidence.model import ErrorGroup, LayerOwner
+
+SERVERLESS = ("cloud_run_revision", "cloud_run_job", "cloud_function", "gae_app")
+"""Monitored resources of services that run in no network of the project's own."""
+
+LIMIT = re.compile(r"time[d ]?[ -]?out|gave up|deadline", re.IGNORECASE)
+"""Some time limit was reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstance:
+    """When `holds`, the failure belongs to `layer` rather than to that of its message, and `owner` acts."""
+
+    holds: Callable[[Cause, ErrorGroup], bool]
+    layer: Layer
+    owner: LayerOwner
+    words: LiteralString
+
+
+def circumstance(root: Cause, group: ErrorGroup) -> Circumstance | None:
+    """The first row that holds for the root, None when its message means what it says."""
+    return next((row for row in CIRCUMSTANCES if row.layer is not root.layer and row.holds(root, group)), None)
+
+
+def _message(group: ErrorGroup) -> str:
+    inner = group.trace.innermost if group.trace else None
+    return f"{group.latest.message}\n{inner.type}: {inner.message}" if inner else group.latest.message
+
+
+_OUTSIDE = (Layer.INFRASTRUCTURE, Layer.DEPENDENCY)
+_LOOPBACK = re.compile(r"\b127\.0\.0\.1\b|\blocalhost\b|\[::1\]")
+_UNREACHED = re.compile(r"refused|can(?:no|')t (?:reach|connect)|could not connect|unable to connect", re.IGNORECASE)
+
+
+def _loopback(root: Cause, group: ErrorGroup) -> bool:
+    text = _message(group)
+    return root.layer in _OUTSIDE and bool(_LOOPBACK.search(text)) and bool(_UNREACHED.search(text))
+
+
+def _private_from_serverless(root: Cause, group: ErrorGroup) -> bool:
+    text = _message(group)
+    return (
+        root.layer in _OUTSIDE
+        and group.latest.resource_type in SERVERLESS
+        and "[private-ip]" in text
+        and bool(LIMIT.search(text))
+    )
+
+
+def _memory_file_system(root: Cause, group: ErrorGroup) -> bool:
+    return root.failure_class == "disk-full" and group.latest.resource_type in SERVERLESS
+
+
+_UNKNOWN_NAME = re.compile(
+    r"(?:ENOTFOUND |lookup |host name [\"']|hostname |host[=: ][\"']?)"
+    r"([A-Za-z0-9_-]+(?:\.[a-z0-9-]+)?(?:\.svc(?:\.cluster\.local)?)?)(?=[\s\"':,)]|$)",
+)
+_NO_SUCH = re.compile(r"ENOTFOUND|no such host|not known|NXDOMAIN|unknown host", re.IGNORECASE)
+
+
+def _local_name(root: Cause, group: ErrorGroup) -> bool:
+    """A name without a domain, or of the cluster itself, that the resolver says does not exist."""
+    text = _message(group)
+    if root.failure_class != "dns-resolution-failure" or not _NO_SUCH.search(text):
+        return False
+    found = _UNKNOWN_NAME.search(text)
+    return found is not None and ("." not in found[1] or ".svc" in found[1])
+
+
+_WRONG_NODE = re.compile(r"affinity|selector|taint|didn't match|didn't satisfy", re.IGNORECASE)
+
+
+def _no_such_node(root: Cause, group: ErrorGroup) -> bool:
+    text = _message(group)
+    return root.failure_class == "pod-unschedulable" and bool(_WRONG_NODE.search(text)) and "Insufficient" not in text
+
+
+_PACKAGES = r"(?:site|dist)-packages|node_modules"
+_MISFIT_BY_PATH = re.compile(rf"cannot import name .*(?:{_PACKAGES})", re.IGNORECASE)
+_MISFIT = re.compile(
+    r"generated code is out of date|Descriptors cannot be created directly|ERR_OSSL_EVP_UNSUPPORTED|"
+    r"digital envelope routines::unsupported|dtype size changed|binary incompatibility|only supports OpenSSL|"
+    r"has been moved to the .* package|module '[\w.]+' has no attribute|"
+    r"No module named '(?:distutils|imp|asyncore|asynchat|pkg_resources)\b",
+    re.IGNORECASE,
+)
+_RAISED_IN_LIBRARY = re.compile(
+    r"cannot import name|has no attribute|unexpected keyword argument|positional argument|NoSuchMethodError|"
+    r"NoSuchFieldError|AbstractMethodError|NoClassDefFoundError|IncompatibleClassChangeError|TypeLoadException",
+    re.IGNORECASE,
+)
+"""What a runtime says when code meets another version of a module than it was written for."""
+
+
+def _library_misfit(root: Cause, group: ErrorGroup) -> bool:
+    text = _message(group)
+    if root.layer is not Layer.APPLICATION:
+        return False
+    if _MISFIT.search(text) or _MISFIT_BY_PATH.search(text):
+        return True
+    frames = group.trace.innermost.frames if group.trace else ()
+    return bool(frames) and not frames[0].in_app and bool(_RAISED_IN_LIBRARY.search(text))
+
+
+CIRCUMSTANCES: tuple[Circumstance, ...] = (
+    Circumstance(
+        _loopback,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "the address is the container itself, where nothing listens on that port",
+    ),
+    Circumstance(
+        _private_from_serverless,
+        Layer.CONFIGURATION,
+        LayerOwner.INFRASTRUCTURE,
+        "a private address times out, and only the service's own egress setting leads to private addresses",
+    ),
+    Circumstance(
+        _memory_file_system,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "the file system of this kind of service is memory and counts against its own limit",
+    ),
+    Circumstance(
+        _local_name,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "the name has no domain or is of the cluster itself, and the resolver answers that there is none: a setting names it",
+    ),
+    Circumstance(
+        _no_such_node,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "the workload asks for a kind of node that the cluster does not offer",
+    ),
+    Circumstance(
+        _library_misfit,
+        Layer.DEPENDENCY,
+        LayerOwner.DEVELOPERS,
+        "a library meets another version than it was written for",
+    ),
+)

@@ -1,0 +1,74 @@
+"""The same message in another place: who is at fault then."""
+
+import pytest
+
+from app.diagnosis.circumstances import CIRCUMSTANCES, circumstance
+from app.diagnosis.model import Layer
+from app.evidence.model import LayerOwner
+from tests.diagnosis.incident import cause, group
+
+RUN, POD = "cloud_run_revision", "k8s_container"
+MOVED = [
+    ("upstream-connection-failure", Layer.DEPENDENCY, RUN, "connect ECONNREFUSED 127.0.0.1:5432"),
+    ("cloud-sql-connection-timeout", Layer.INFRASTRUCTURE, RUN, "dial tcp 10.2.3.4:3307: i/o timeout"),
+    ("disk-full", Layer.INFRASTRUCTURE, RUN, "no space left on device"),
+    ("dns-resolution-failure", Layer.INFRASTRUCTURE, RUN, "getaddrinfo ENOTFOUND postgres"),
+    ("dns-resolution-failure", Layer.INFRASTRUCTURE, POD, "lookup cart.shop.svc.cluster.local: no such host"),
+    (
+        "pod-unschedulable",
+        Layer.INFRASTRUCTURE,
+        "k8s_pod",
+        "0/3 nodes are available: 3 node(s) had untolerated taint {a: b}.",
+    ),
+    ("application-exception", Layer.APPLICATION, RUN, "AttributeError: module 'numpy' has no attribute 'float'"),
+    (
+        "application-import-error",
+        Layer.APPLICATION,
+        RUN,
+        "cannot import name 'x' from 'y' (/usr/lib/site-packages/y.py)",
+    ),
+]
+STAYS = [
+    ("upstream-connection-failure", Layer.DEPENDENCY, RUN, "connect ECONNREFUSED 10.1.1.1:5432"),
+    ("cloud-sql-connection-timeout", Layer.INFRASTRUCTURE, POD, "dial tcp 10.2.3.4:3307: i/o timeout"),
+    ("cloud-sql-connection-timeout", Layer.INFRASTRUCTURE, RUN, "dial tcp 34.2.3.4:3307: i/o timeout"),
+    ("disk-full", Layer.INFRASTRUCTURE, "gce_instance", "no space left on device"),
+    ("dns-resolution-failure", Layer.INFRASTRUCTURE, RUN, "getaddrinfo ENOTFOUND api.example.com"),
+    ("dns-resolution-failure", Layer.INFRASTRUCTURE, RUN, "getaddrinfo EAI_AGAIN postgres"),
+    (
+        "pod-unschedulable",
+        Layer.INFRASTRUCTURE,
+        "k8s_pod",
+        "2 Insufficient cpu, 1 node(s) had untolerated taint {a: b}.",
+    ),
+    ("application-exception", Layer.APPLICATION, RUN, "AttributeError: 'NoneType' object has no attribute 'id'"),
+    ("application-import-error", Layer.APPLICATION, RUN, "cannot import name 'x' from 'shop.cart' (/srv/shop/cart.py)"),
+]
+
+
+@pytest.mark.parametrize(("failure_class", "layer", "place", "message"), MOVED)
+def test_the_place_moves_the_layer(failure_class: str, layer: Layer, place: str, message: str) -> None:
+    seen = group("x", message, resource_type=place)
+    found = circumstance(cause(seen, failure_class, layer=layer), seen)
+    assert found is not None
+    assert found.layer is not layer
+
+
+@pytest.mark.parametrize(("failure_class", "layer", "place", "message"), STAYS)
+def test_elsewhere_the_message_means_what_it_says(failure_class: str, layer: Layer, place: str, message: str) -> None:
+    seen = group("x", message, resource_type=place)
+    assert circumstance(cause(seen, failure_class, layer=layer), seen) is None
+
+
+def test_every_row_is_shown_by_an_example() -> None:
+    rows = {
+        circumstance(cause(seen, failure_class, layer=layer), seen)
+        for failure_class, layer, place, message in MOVED
+        for seen in [group("x", message, resource_type=place)]
+    }
+    assert rows == set(CIRCUMSTANCES)
+
+
+def test_only_a_network_of_its_own_makes_it_the_network_team_s() -> None:
+    owners = [row.owner for row in CIRCUMSTANCES]
+    assert owners.count(LayerOwner.INFRASTRUCTURE) == 1
