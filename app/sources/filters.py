@@ -1,0 +1,117 @@
+"""Filters for Cloud Logging, built from typed parts only.
+
+Owns quoting, the allow-lists and the clauses that an audit asks for. No text from an issue, a comment or a log entry becomes
+a filter: names must be on an allow-list of characters, times are formatted here, and every clause stands in parentheses, since
+OR binds tighter than AND. Leaves sending to `cloud_logging.py`.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NewType
+
+from app.errors import BadInput
+from app.evidence.model import Severity, Window
+from app.sources.query_language import LONGEST
+
+Filter = NewType("Filter", str)
+"""A filter, or a clause of one in parentheses; only made here."""
+
+_SERVICE = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,98}[a-z0-9])?\Z")
+_PLATFORM_LINES = (
+    "Container called exit",
+    "Container terminated on signal",
+    "Uncaught signal",
+    "Memory limit of",
+    "probe failed",
+    "no available instance",
+)
+"""Platform lines that tell a failure below ERROR, by their literals."""
+_SERVICE_LABELS = ("service_name", "job_name", "function_name", "container_name", "module_id", "database_id")
+
+
+def literal(text: str) -> str:
+    """`text` as a quoted value. Raises `BadInput` for control characters and for more than 1,000 characters."""
+    if len(text) > 1_000 or any(not c.isprintable() for c in text):
+        raise BadInput("this text cannot stand in a filter", fix="Use printable characters only, at most 1,000.")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def at(moment: datetime) -> str:
+    """A time as the language takes it, in UTC to the microsecond. Raises `ValueError` for a naive time."""
+    if moment.tzinfo is None:
+        raise ValueError("a naive time")
+    return '"' + moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") + '"'
+
+
+def within(window: Window) -> Filter:
+    return Filter(f"(timestamp>={at(window.start)} AND timestamp<{at(window.end)})")
+
+
+def of_services(services: Sequence[str]) -> Filter | None:
+    """Entries of any of `services`, by whichever label their resource names them with; None for no services.
+
+    Raises `BadInput` for a name that no service can have: it is refused, not escaped.
+    """
+    for name in services:
+        if not _SERVICE.match(name):
+            raise BadInput(f"{name!r} is no service name", fix="Use lower-case letters, digits, dots and hyphens.")
+    if not services:
+        return None
+    values = " OR ".join(literal(name) for name in services)
+    return Filter("(" + " OR ".join(f"resource.labels.{label}=({values})" for label in _SERVICE_LABELS) + ")")
+
+
+def failures() -> Filter:
+    """What can tell of a failure: errors, failed requests, platform lines, and lines that no library gave a severity.
+
+    `severity>=ERROR` alone misses a container that exits (WARNING) and loggers whose level Cloud Logging does not map.
+    """
+    lines = " OR ".join(f"textPayload:{literal(text)}" for text in _PLATFORM_LINES)
+    mapped_by_nobody = " OR ".join(
+        f"jsonPayload.{field}=({' OR '.join(literal(level) for level in levels)})"
+        for field, levels in (
+            ("level", ("error", "critical", "fatal")),
+            ("levelname", ("ERROR", "CRITICAL")),
+            ("record.level.name", ("ERROR", "CRITICAL")),
+        )
+    )
+    return Filter(
+        f"(severity>={Severity.ERROR.name} OR httpRequest.status>=500 OR ({lines}) OR ({mapped_by_nobody})"
+        f" OR (severity=DEFAULT AND (log_id({literal('run.googleapis.com/stderr')}) OR log_id({literal('stderr')}))))"
+    )
+
+
+def deployments() -> Filter:
+    """The audit entries that tell which revision began when, and refused calls; all of these are few."""
+    logs = " OR ".join(f"log_id({literal(f'cloudaudit.googleapis.com/{log}')})" for log in ("system_event", "activity"))
+    calls = 'protoPayload.methodName=~"(Create|Replace|Update|Delete)(Internal)?Service"'
+    return Filter(f"(({logs}) AND ({calls} OR severity>=WARNING))")
+
+
+def requests() -> Filter:
+    return Filter(f"(log_id({literal('run.googleapis.com/requests')}))")
+
+
+def platform_events() -> Filter:
+    """What the provider itself announces for the project."""
+    return Filter(f"(log_id({literal('servicehealth.googleapis.com/activity')}))")
+
+
+def sampled(share: float) -> Filter:
+    """A share of the entries, the same ones at every read. Raises `ValueError` outside of 0..1."""
+    if not 0 < share <= 1:
+        raise ValueError(f"a share of {share}")
+    return Filter(f"(sample(insertId, {share:.6f}))")
+
+
+def every(*clauses: Filter | None) -> Filter:
+    """All clauses at once. Raises `BadInput` when the result is longer than the language allows."""
+    text = " AND ".join(clause for clause in clauses if clause is not None)
+    if len(text) > LONGEST:
+        raise BadInput("the filter is too long", fix="Name fewer services.")
+    return Filter(text)
+
+
+def either(*clauses: Filter) -> Filter:
+    return Filter("(" + " OR ".join(clauses) + ")")

@@ -1,0 +1,120 @@
+"""No input, however hostile, widens a filter: proven by evaluating what was built."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import BadInput
+from app.evidence.model import Window
+from app.sources import filters
+from app.sources.query_language import matches, parse
+
+AT = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
+WINDOW = Window(AT, AT + timedelta(hours=1))
+
+
+def entry(**fields: Any) -> dict[str, Any]:
+    return {
+        "timestamp": "2026-03-04T05:30:00Z",
+        "severity": "ERROR",
+        "logName": "projects/p/logs/run.googleapis.com%2Fstderr",
+        "resource": {"type": "cloud_run_revision", "labels": {"service_name": "web"}},
+        "textPayload": "x",
+        **fields,
+    }
+
+
+def asks(services: list[str], given_entry: dict[str, Any]) -> bool:
+    text = filters.every(filters.of_services(services), filters.failures(), filters.within(WINDOW))
+    return matches(parse(text), given_entry)
+
+
+def test_a_failure_of_the_service_in_the_window_is_asked_for() -> None:
+    assert asks(["web"], entry())
+    assert asks([], entry())
+    assert not asks(["other"], entry())
+    assert not asks(["web"], entry(timestamp="2026-03-04T06:06:00Z"))
+    assert not asks(["web"], entry(severity="INFO"))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"severity": "WARNING", "textPayload": "Container called exit(3)."},
+        {"severity": "DEFAULT", "textPayload": "psycopg.OperationalError: no"},
+        {"severity": "INFO", "jsonPayload": {"level": "error", "event": "pay failed"}},
+        {"severity": "INFO", "jsonPayload": {"record": {"level": {"name": "ERROR"}}}},
+        {"severity": "WARNING", "httpRequest": {"status": 503}},
+    ],
+    ids=["exit line", "stderr without a level", "structlog", "loguru", "5xx"],
+)
+def test_a_failure_below_error_is_asked_for_too(fields: dict[str, Any]) -> None:
+    assert asks(["web"], entry(**fields))
+
+
+HOSTILE = [
+    'web" OR severity>=DEFAULT',
+    "web\nOR x",
+    "web) OR (x",
+    'a\\" OR b',
+    "-- x",
+    "",
+    "WEB",
+    "web*",
+    "p/../q",
+    "w\u202eb",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_that_no_service_has_is_refused(name: str) -> None:
+    with pytest.raises(BadInput):
+        filters.of_services([name])
+
+
+@given(st.lists(st.text(max_size=20), min_size=1, max_size=4))
+def test_no_service_name_widens_the_filter(names: list[str]) -> None:
+    """Whatever is asked for, an entry of another service, or outside of the window, is never selected."""
+    try:
+        selected = asks(names, entry()) or asks(names, entry(timestamp="2020-01-01T00:00:00Z"))
+    except BadInput:
+        selected = False
+    assert selected == ("web" in names and all(filters.of_services([name]) for name in names))
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_a_literal_selects_only_itself(text: str) -> None:
+    try:
+        clause = f"textPayload={filters.literal(text)}"
+    except BadInput:
+        clause = 'textPayload="refused"'
+    assert not matches(parse(clause), {"textPayload": f"{text} and more"})
+    assert not matches(parse(clause), {})
+
+
+def test_times_are_written_in_utc_and_never_naive() -> None:
+    local = datetime(2026, 3, 4, 7, 6, tzinfo=timezone(timedelta(hours=2)))
+    assert filters.at(local) == '"2026-03-04T05:06:00.000000Z"'
+    with pytest.raises(ValueError, match="naive"):
+        filters.at(datetime(2026, 3, 4))  # noqa: DTZ001 - a naive time is what is refused
+
+
+def test_a_filter_over_the_limit_is_refused() -> None:
+    with pytest.raises(BadInput):
+        filters.every(filters.of_services([f"service-{number:04}" for number in range(900)]))
+
+
+def test_every_clause_is_valid_and_bounded_by_its_parentheses() -> None:
+    for clause in (
+        filters.failures(),
+        filters.deployments(),
+        filters.requests(),
+        filters.platform_events(),
+        filters.sampled(0.25),
+    ):
+        assert clause.startswith("(")
+        assert clause.endswith(")")
+        assert parse(clause) is not None
