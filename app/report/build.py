@@ -90,6 +90,7 @@ from app.report.model import (
 )
 from app.report.public import Shown
 from app.report.references import References, rfc3339, short
+from app.report.wording import counted
 
 GROUPS_SHOWN = 8
 FRAMES_SHOWN = 12
@@ -97,6 +98,9 @@ SUSPECTS_SHOWN = 5
 REVISIONS_SHOWN = 8
 BUCKETS = 48
 """About as many columns as a phone shows of a code block without scrolling sideways."""
+
+_FEWEST_BUCKETS = 3
+"""With fewer the timeline shows nothing that the counts do not say."""
 
 _BUCKET_MINUTES = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 360, 720, 1440)
 _QUIET_AFTER = timedelta(minutes=5)
@@ -143,6 +147,12 @@ class _Builder:
         self._shown = Shown(evidence)
         self._refs = References(evidence, self._shown.text)
         self._symptoms = frozenset(diagnosis.symptoms)
+        # A cause may be told by entries that nobody logged as a failure: then they are what there is to count.
+        self._told = evidence.observations.groups
+        self._noun, self._total_ref = "failure", CountRef(None)
+        if not self._told and diagnosis.root is not None:
+            self._told = (self._refs.group(diagnosis.root.group),)
+            self._noun, self._total_ref = "notice", CountRef(diagnosis.root.group)
 
     def report(self, page_url: str | None, github_calls: int | None) -> Report:
         digest = evidence_digest(self._evidence)
@@ -222,23 +232,25 @@ class _Builder:
         )
 
     def _facts(self) -> Statement:
-        evidence = self._evidence
-        groups = evidence.observations.groups
-        total = sum(group.count for group in groups)
-        if not evidence.observations.entries:
+        evidence, groups = self._evidence, self._told
+        entries = evidence.observations.entries
+        if not entries:
             return self._observe(sentence("Not one entry was read in {}.", evidence.window.length), ReadingRef())
-        if not total:
-            text = sentence(
-                "No failure among {} entries read in {}.", evidence.observations.entries, evidence.window.length
-            )
+        if not groups:
+            read = _counted(entries, "entry", "entries")
+            text = sentence("No failure among {} read in {}.", read, evidence.window.length)
             return self._observe(text, ReadingRef())
-        first, last = min(g.first_seen for g in groups), max(g.last_seen for g in groups)
-        text = sentence("**{} failures** in {}, first {}, last {}", total, last - first, first, last)
-        if self._partly_read():
-            text = sentence("At least {}", text)
+        text = sentence("{} {}", self._total(), _over(groups))
         if revisions := _revision_names(groups):
-            text = sentence("{}, on {}", text, _counted(len(revisions), "revision", "revisions"))
-        return self._observe(sentence("{}.", text), CountRef(None))
+            text = sentence("{}, on {}", text, _counted(len(revisions), "revision"))
+        if self._noun == "notice":
+            text = sentence("{}; no entry is logged as a failure", text)
+        return self._observe(sentence("{}.", text), self._total_ref)
+
+    def _total(self) -> Sentence:
+        """`At least **1,284 failures**`."""
+        least = sentence("At least ") if self._partly_read() else sentence("")
+        return sentence("{}{}", least, _counted(sum(group.count for group in self._told), self._noun, strong=True))
 
     def _partly_read(self) -> bool:
         """Counts are a lower bound then."""
@@ -281,7 +293,7 @@ class _Builder:
         return self._evidence.request.scope.teams.get(owner)
 
     def _failing_services(self) -> tuple[str, ...]:
-        return tuple(sorted({service for group in self._evidence.observations.groups for service in group.services}))
+        return tuple(sorted({service for group in self._told for service in group.services}))
 
     # --- five whys, fixes ----------------------------------------------------------------------------------------------
 
@@ -322,7 +334,7 @@ class _Builder:
         else:
             text = sentence(
                 "No fix commit is linked to the issue or fits these errors; {} looked at.",
-                _counted(history.commits_read, "commit", "commits"),
+                _counted(history.commits_read, "commit"),
             )
         return self._observe(text, *((CommitRef(history.head),) if history.head else (ReadingRef(),)))
 
@@ -383,23 +395,21 @@ class _Builder:
 
     def _ranked_groups(self) -> list[ErrorGroup]:
         order = {"cause": 0, "symptom": 1, "other": 2}
-        groups = list(self._evidence.observations.groups)
+        groups = list(self._told)
         root = self._diagnosis.root
         if root is not None and all(group.id != root.group for group in groups):
             groups.append(self._refs.group(root.group))
         return sorted(groups, key=lambda group: (order[self._role(group.id)], -group.count, group.id))
 
     def _group(self, group: ErrorGroup) -> GroupRow:
-        total = sum(g.count for g in self._evidence.observations.groups)
+        total = sum(g.count for g in self._told)
         minutes = max(1.0, (group.last_seen - group.first_seen) / timedelta(minutes=1))
-        text = (
-            _counted(group.instances, "instance", "instances") if group.instances else sentence("no instance is named")
-        )
+        text = _counted(group.instances, "instance") if group.instances else sentence("no instance is named")
         return GroupRow(
             group=group.id,
             title=self._shown.text(group.title),
             count=group.count,
-            share=group.count / total if total and group.failure else 0.0,
+            share=group.count / total if group in self._told else 0.0,
             per_minute=group.count / minutes,
             first_seen=group.first_seen,
             last_seen=group.last_seen,
@@ -410,7 +420,7 @@ class _Builder:
 
     def _failure_state(self) -> Literal["failing", "quiet", "none", "cannot tell"]:
         """Quiet when the last failure is further from the end of the window than failures were from each other."""
-        groups = self._evidence.observations.groups
+        groups = self._told
         if not groups:
             unread = not self._evidence.readings or self._diagnosis.recommendation.status is Status.CANNOT_TELL
             return "cannot tell" if unread else "none"
@@ -423,7 +433,7 @@ class _Builder:
 
     def _pattern(self) -> Statement | None:
         """One word for one failure, by a rule: the share of minutes between first and last that hold a failure."""
-        minutes = _per_minute(self._evidence.observations.groups)
+        minutes = _per_minute(self._told)
         if not minutes:
             return None
         count, first, last = sum(minutes.values()), min(minutes), max(minutes)
@@ -433,11 +443,16 @@ class _Builder:
         if count == 1:
             text = sentence("**Once**, {}.", _minute(first))
         elif length <= 2:
-            text = sentence("**One burst**: {} failures within {} minutes, {}.", count, length, _minute(first))
+            text = sentence(
+                "**One burst**: {} within {}, {}.",
+                _counted(count, self._noun),
+                _counted(length, "minute"),
+                _minute(first),
+            )
         else:
             word = sentence("**Continuous**") if active >= 0.9 * length else sentence("**Intermittent**")
             text = sentence(
-                "{}: failures in {} of {} minutes, {} a minute on average, at most {} ({}).",
+                "{}: in {} of {} minutes, {} a minute on average, at most {} ({}).",
                 word,
                 active,
                 length,
@@ -445,7 +460,7 @@ class _Builder:
                 minutes[peak],
                 _minute(peak),
             )
-        return self._observe(text, CountRef(None))
+        return self._observe(text, self._total_ref)
 
     # --- code ----------------------------------------------------------------------------------------------------------
 
@@ -529,7 +544,7 @@ class _Builder:
 
     def _revisions(self) -> tuple[RevisionRow, ...]:
         """Serving first, then newest first."""
-        failing = set(_revision_names(self._evidence.observations.groups))
+        failing = set(_revision_names(self._told))
 
         def rank(revision: Revision) -> tuple[bool, bool, float, str]:
             since = revision.created_at or revision.serving_since
@@ -595,7 +610,7 @@ class _Builder:
 
     def _latest(self) -> LatestFailure | None:
         """The newest entry of the cause's group, else of the group seen last."""
-        groups = self._evidence.observations.groups
+        groups = self._told
         if not groups:
             return None
         root = self._diagnosis.root
@@ -674,20 +689,15 @@ class _Builder:
 
     def _impact(self) -> Impact:
         evidence = self._evidence
-        groups = evidence.observations.groups
         measured: list[Statement] = []
-        if groups:
-            count = sum(group.count for group in groups)
-            first, last = min(g.first_seen for g in groups), max(g.last_seen for g in groups)
+        if self._told:
             services = [sentence("{}", cut(name)) for name in self._failing_services()]
             where = sentence(" in {}", _joined(services, sentence(", "))) if services else sentence("")
-            least = sentence("At least ") if self._partly_read() else sentence("")
-            counted = _counted(count, "failure", "failures", strong=True)
-            text = sentence("{}{}{} over {}.", least, counted, where, last - first)
-            measured.append(self._observe(text, CountRef(None)))
+            text = sentence("{}{} {}.", self._total(), where, _over(self._told))
+            measured.append(self._observe(text, self._total_ref))
             if evidence.onset is not None and evidence.onset.at_window_start:
                 text = sentence("It was failing before the window opened; when it began is **not known**.")
-                measured.append(self._observe(text, CountRef(None)))
+                measured.append(self._observe(text, self._total_ref))
             elif evidence.onset is not None:
                 onset = evidence.onset
                 text = sentence(
@@ -743,7 +753,7 @@ class _Builder:
     # --- pictures ------------------------------------------------------------------------------------------------------
 
     def _timeline(self) -> Timeline | None:
-        minutes = _per_minute(self._evidence.observations.groups)
+        minutes = _per_minute(self._told)
         if not minutes:
             return None
         window = self._evidence.window
@@ -752,6 +762,8 @@ class _Builder:
         wanted = -(-(last - first + 1) // BUCKETS)
         step = next((size for size in _BUCKET_MINUTES if size >= wanted), -(-wanted // 1440) * 1440)
         counts = [0] * ((last - first) // step + 1)
+        if len(counts) < _FEWEST_BUCKETS:
+            return None
         for minute, count in minutes.items():
             counts[(minute - first) // step] += count
         end = first + len(counts) * step
@@ -859,10 +871,17 @@ def _words(text: str) -> Sentence:
     return (Words(text),)
 
 
-def _counted(
-    count: int, one: Literal["revision", "instance", "failure", "commit"], many: str, *, strong: bool = False
-) -> Sentence:
-    return (Words(f"{count:,} {one if count == 1 else many}", strong),)
+def _counted(count: int, one: str, many: str = "", *, strong: bool = False) -> Sentence:
+    """`one` and `many` are our own words."""
+    return (Words(counted(count, one, many), strong),)
+
+
+def _over(groups: Sequence[ErrorGroup]) -> Sentence:
+    """`in 44 min, first …, last …`, or the one time."""
+    first, last = min(group.first_seen for group in groups), max(group.last_seen for group in groups)
+    if first == last:
+        return sentence("at {}", first)
+    return sentence("in {}, first {}, last {}", last - first, first, last)
 
 
 def _minute(minute: int) -> datetime:

@@ -28,6 +28,7 @@ from app.report.escape import safe_url
 from app.report.model import EvidenceId, EvidenceItem, Report, Statement, Timeline
 from app.report.pictures import ChainPicture, TimelinePicture, draw_chain, draw_timeline
 from app.report.references import short
+from app.report.wording import between, counted
 
 MARKS_SHOWN = 6
 _SPARKS = "▁▂▃▄▅▆▇█"
@@ -136,7 +137,9 @@ class ReportContext:
     signals_for: tuple[Row, ...]
     signals_against: tuple[Row, ...]
     technical: Sentence
+    no_technical: tuple[Sentence, ...]
     infrastructure: Sentence
+    no_infrastructure: tuple[Sentence, ...]
     frames: tuple[Row, ...]
     excerpts: tuple[ExcerptView, ...]
     mismatches: tuple[Row, ...]
@@ -221,7 +224,7 @@ def context_of(report: Report) -> ReportContext:
             WhyView(
                 question=why.question,
                 answers=((_own(why.answer.basis.value.capitalize()), why.answer),) if why.answer else (),
-                open=((why.open_question or _own("Not known."), Check(why.command)),) if why.command else (),
+                open=((_ended(why.open_question or _own("not known")), Check(why.command)),) if why.command else (),
             )
             for why in report.whys
         ),
@@ -247,7 +250,7 @@ def context_of(report: Report) -> ReportContext:
                 sentence("{} ({} %)", row.count, round(100 * row.share)),
                 _own(f"{row.per_minute:,.3g}"),
                 _own(_times(row.first_seen, row.last_seen, report)),
-                sentence("{}", len(row.revisions)) if len(row.revisions) != 1 else row.revisions[0],
+                _names(row.revisions, "revision"),
                 row.statement,
             )
             for row in active.groups
@@ -263,7 +266,9 @@ def context_of(report: Report) -> ReportContext:
             (_own(f"{row.weight:+g}"), _own(row.layer.value), row.why) for row in active.signals_against
         ),
         technical=_technical(report),
+        no_technical=_no_technical(report),
         infrastructure=_infrastructure(report),
+        no_infrastructure=_no_infrastructure(report),
         frames=tuple(
             (
                 row.frame,
@@ -325,23 +330,23 @@ def context_of(report: Report) -> ReportContext:
         escalation=_escalation(report),
         actions=tuple(
             ActionView(
-                row.text,
+                _ended(row.text, ":" if row.command else "."),
                 (Check(row.command),) if row.command else (),
                 (row.already,) if row.already else (),
             )
             for row in report.escalation.actions
         ),
         recommendation=_recommendation(report),
-        changes=((report.advice.changes_if, Check(report.advice.command)),)
+        changes=((_ended(report.advice.changes_if, ":"), Check(report.advice.command)),)
         if report.advice.changes_if and report.advice.command
         else (),
         gaps=tuple((row.source, row.reason, _own(row.meaning), row.remedy) for row in report.gaps),
-        flowchart=tuple(mermaid.chain(report.chain_nodes, report.chain_edges)) if report.chain_edges else (),
+        flowchart=tuple(mermaid.chain(report.chain_nodes, report.chain_edges)) if len(report.chain_edges) > 1 else (),
         gantt=tuple(mermaid.timeline(report.timeline)) if report.timeline else (),
-        chain_picture=(draw_chain(report.chain_nodes, report.chain_edges),) if report.chain_edges else (),
+        chain_picture=(draw_chain(report.chain_nodes, report.chain_edges),) if len(report.chain_edges) > 1 else (),
         timeline_picture=(draw_timeline(report.timeline),) if report.timeline else (),
         evidence=tuple(_evidence(item) for item in report.evidence),
-        evidence_count=_own(_count(len(report.evidence), "item")),
+        evidence_count=_own(counted(len(report.evidence), "item")),
         footer=_footer(report),
         readings=tuple(
             (row.source, row.entries, row.calls, row.query, row.truncated, row.digest) for row in footer.readings
@@ -358,13 +363,13 @@ def _title(report: Report) -> Sentence:
 
 def _about(report: Report) -> tuple[tuple[Sentence, Inline], ...]:
     header = report.header
-    window = f"{_between(header.window_start, header.window_end)} ({span(header.window_end - header.window_start)})"
+    window = f"{between(header.window_start, header.window_end)} ({span(header.window_end - header.window_start)})"
     services: list[Sentence] = [sentence("{}", cut(name)) for name in header.services]
     pairs: list[tuple[Sentence, Inline]] = [
         (_own("Audit"), header.audit_id),
         (_own("Window"), _own(window)),
-        (_own("Environment"), header.environment),
-        (_own("Services"), _list(services) if services else None),
+        (_own("Environment"), header.environment or _own("not named")),
+        (_own("Services"), _list(services) if services else _own("all that were read")),
         (_own("Judged"), header.judged_at),
     ]
     return tuple(pairs)
@@ -463,22 +468,37 @@ def _active(report: Report) -> Sentence:
     symptoms = sum(row.role == "symptom" for row in active.groups)
     text = sentence("{}", _strong(_STATE_WORDS[active.state]))
     if active.groups:
-        text = sentence("{}; {}, {}", text, _own(_count(causes, "cause")), _own(_count(symptoms, "symptom")))
+        text = sentence("{}; {}, {}", text, _own(counted(causes, "cause")), _own(counted(symptoms, "symptom")))
     return sentence("{}. Layer {}, confidence {}.", text, _strong(active.layer.value), active.confidence)
 
 
 def _technical(report: Report) -> Sentence:
     finding = sum(not row.agrees for row in report.mismatches)
-    return _own(f"{_count(len(report.frames), 'frame')} audited, {_count(finding, 'mismatch', 'mismatches')}")
+    return _own(
+        f"{counted(len(report.frames), 'frame')} audited, {counted(finding, 'mismatch', 'mismatches')}, "
+        f"{counted(len(report.suspects), 'suspect')}"
+    )
+
+
+def _no_technical(report: Report) -> tuple[Sentence, ...]:
+    if report.frames or report.mismatches or report.suspects:
+        return ()
+    return (_own("no frame of the program's own code stands in these entries, and nothing configured was compared."),)
 
 
 def _infrastructure(report: Report) -> Sentence:
     unknown = sum(row.mark == "unknown" for row in report.resources)
     unhealthy = sum(row.mark == "unhealthy" for row in report.resources)
     return _own(
-        f"{_count(len(report.resources), 'resource')} asked, {unhealthy} unhealthy, {unknown} could not be read; "
-        f"{_count(len(report.revisions), 'revision')}"
+        f"{counted(len(report.resources), 'resource')} asked, {unhealthy} unhealthy, {unknown} could not be read; "
+        f"{counted(len(report.revisions), 'revision')}"
     )
+
+
+def _no_infrastructure(report: Report) -> tuple[Sentence, ...]:
+    if report.resources or report.revisions:
+        return ()
+    return (_own("no resource was asked about its state, and no revision is known."),)
 
 
 def _recommendation(report: Report) -> Sentence:
@@ -486,10 +506,6 @@ def _recommendation(report: Report) -> Sentence:
     priority = advice.priority.value if advice.priority else "no priority"
     action = _own(f"Developer action: {advice.action.value}, {_ACTION_WORDS[advice.action]}.")
     return sentence("{} · {} · {}", _strong(advice.status.value), _strong(priority), action)
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 _SAID_BY_COMMAND = ("filter", "commit", "fix", "running", "path")
@@ -514,12 +530,12 @@ def _footer(report: Report) -> Sentence:
     cuts = sum(footer.redactions.values())
     parts = [
         sentence("Audit {}", cut(header.audit_id)),
-        _own(_between(header.window_start, header.window_end)),
+        _own(between(header.window_start, header.window_end)),
         sentence(
             "{} entries read in {} calls{}",
             footer.entries,
             footer.log_reads,
-            _own(f", {_count(truncated, 'reading')} stopped early" if truncated else ""),
+            _own(f", {counted(truncated, 'reading')} stopped early" if truncated else ""),
         ),
         *((sentence("{} unreadable lines", footer.bad_lines),) if footer.bad_lines else ()),
         *((sentence("{} GitHub calls", footer.github_calls),) if footer.github_calls is not None else ()),
@@ -534,21 +550,36 @@ def _footer(report: Report) -> Sentence:
     return _list(parts, " · ")
 
 
+def _names(names: tuple[str, ...], one: str) -> Inline:
+    """The only one by name, more by number."""
+    return names[0] if len(names) == 1 else _own(counted(len(names), one)) if names else None
+
+
+def _ended(text: Sentence, end: str = ".") -> Sentence:
+    """With `end` as its last sign, in the place of a full stop."""
+    last = text[-1] if text else Words("")
+    if isinstance(last, Value):
+        return (*text, Words(end))
+    words = last.text.rstrip()
+    if words.endswith(("?", "!", ":", end)):
+        return text
+    return (*text[:-1], Words(words.removesuffix(".") + end, last.strong))
+
+
 def _yes(value: bool | None) -> str:
     return "not told" if value is None else "yes" if value else "no"
-
-
-def _between(start: datetime, end: datetime) -> str:
-    """`2025-09-15 14:02–14:47 UTC`; both dates when they differ."""
-    if start.date() == end.date():
-        return f"{start:%Y-%m-%d %H:%M}–{end:%H:%M} UTC"
-    return f"{start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M} UTC"
 
 
 def _times(first: datetime, last: datetime, report: Report) -> str:
     """Without the date, where it is the window's only one."""
     days = {at.date() for at in (first, last, report.header.window_start, report.header.window_end)}
-    return f"{first:%H:%M}–{last:%H:%M}" if len(days) == 1 else _between(first, last)
+    if len(days) > 1:
+        return between(first, last)
+    return (
+        f"{first:%H:%M}"
+        if first.replace(second=0, microsecond=0) == last.replace(second=0, microsecond=0)
+        else (f"{first:%H:%M}–{last:%H:%M}")
+    )
 
 
 def _numbered(lines: Iterable[tuple[int, str]], meant: int | None) -> Iterable[str]:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from app.report.escape import mermaid_label
 from app.report.model import ChainEdge, ChainNode, Timeline, TimelineMark
+from app.report.wording import counted
 
 _MARK_WORDS = {
     "onset": "onset",
@@ -24,7 +25,7 @@ def chain(nodes: tuple[ChainNode, ...], edges: tuple[ChainEdge, ...]) -> list[st
     ids = {node.id: f"n{i}" for i, node in enumerate(nodes)}
     lines = ["flowchart LR"]
     for node in nodes:
-        count = f"<br/>{node.count:,} times" if node.count is not None else ""
+        count = f"<br/>{counted(node.count, 'time')}" if node.count is not None else ""
         lines.append(f'  {ids[node.id]}["{mermaid_label(node.label)}{count}"]:::{node.role}')
     for edge in edges:
         arrow = "-->" if edge.basis.value == "observed" else "-.->"
@@ -47,7 +48,9 @@ def timeline(picture: Timeline) -> list[str]:
         f"  axisFormat {'%H:%M' if _span(picture) <= timedelta(hours=30) else '%m-%d %H:%M'}",
         "  section Failures",
     ]
-    lines += [f"  {count:,} failures :crit, {_time(start)}, {_time(end)}" for start, end, count in stretches(picture)]
+    lines += [
+        f"  {counted(count, 'failure')} :crit, {_time(start)}, {_time(end)}" for start, end, count in stretches(picture)
+    ]
     if shown := picture.marks[:_MARKS_SHOWN]:
         lines.append("  section Events")
         lines += [f"  {mark_words(m, mermaid_label(m.label, 40))} :milestone, {_time(m.at)}, 0m" for m in shown]

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from app.report.escape import visible
 from app.report.mermaid import mark_words
 from app.report.model import ChainEdge, ChainNode, Timeline
+from app.report.wording import counted
 
 _WIDTH = 960
 _LEFT, _RIGHT = 44, 16
@@ -131,7 +132,7 @@ def draw_timeline(picture: Timeline) -> TimelinePicture:
     minutes = picture.bucket_s // 60
     unit = "per minute" if minutes == 1 else f"per {minutes} minutes"
     says = (
-        f"{sum(picture.counts):,} failures between {picture.start:%Y-%m-%d %H:%M} and "
+        f"{counted(sum(picture.counts), 'failure')} between {picture.start:%Y-%m-%d %H:%M} and "
         f"{picture.start + count * bucket:%Y-%m-%d %H:%M} UTC, at most {max(picture.counts):,} {unit}."
     )
     return TimelinePicture(
@@ -188,7 +189,7 @@ def draw_chain(nodes: tuple[ChainNode, ...], edges: tuple[ChainEdge, ...]) -> Ch
             places[node.id] = (x, y)
             label = _broken(visible(node.label), _BOX_LETTERS, 4)
             lines = tuple((_round(y + 20 + k * 16), line) for k, line in enumerate(label))
-            foot = node.role if node.count is None else f"{node.role} · {node.count:,} times"
+            foot = node.role if node.count is None else f"{node.role} · {counted(node.count, 'time')}"
             boxes.append(Box(x, y, _BOX_WIDTH, _BOX_HEIGHT, node.role, lines, foot))
     arrows: list[Arrow] = []
     for edge in edges:

@@ -24,6 +24,7 @@ from app.diagnosis.model import (
     ProbeRef,
     ReadingRef,
     RevisionRef,
+    Words,
     sentence,
 )
 from app.evidence.model import (
@@ -42,6 +43,7 @@ from app.evidence.model import (
 )
 from app.redact import Redacted, cut
 from app.report.model import EvidenceId, EvidenceItem
+from app.report.wording import counted
 
 _FILE_ORIGIN = re.compile(r"(?P<file>.+):(?P<line>\d+)", re.DOTALL)
 _SERVICE_LABELS = ("service_name", "job_name", "function_name", "container_name", "module_id", "database_id")
@@ -164,13 +166,17 @@ class References:
         if ref.group is None:
             total = sum(group.count for group in self._evidence.observations.groups)
             kinds = len(self._evidence.observations.groups)
-            what = sentence(
-                "{} failures in {} groups, of {} entries", total, kinds, self._evidence.observations.entries
+            entries = self._evidence.observations.entries
+            what = (
+                Words(
+                    f"{counted(total, 'failure')} in {counted(kinds, 'group')}, of {counted(entries, 'entry', 'entries')}"
+                ),
             )
             url, command, detail = self._readings()
             return EvidenceItem(id_, "count", what, url, command, detail)
         group = self.group(ref.group)
-        what = sentence("{} times {}: {}", group.count, cut(group.id), self._shown(group.title))
+        times = (Words(counted(group.count, "time")),)
+        what = sentence("{} {}: {}", times, cut(group.id), self._shown(group.title))
         query = group_filter(group)
         project = group.latest.project
         url = logs_explorer_url(project, query, window) if project else None
@@ -253,7 +259,8 @@ class References:
         ]
         requests = sum(sum(e.requests.values()) for e in known)
         starts = sum(sum(e.starts.values()) for e in known)
-        what = sentence("{} requests and {} starts of revision {}", requests, starts, cut(ref.revision))
+        counts = (Words(f"{counted(requests, 'request')} and {counted(starts, 'start')}"),)
+        what = sentence("{} of revision {}", counts, cut(ref.revision))
         sample = self._sample_on(ref.service, ref.revision) or self._any_sample()
         query = revision_filter(ref.revision)
         project = sample.project if sample else None
@@ -393,7 +400,7 @@ def _literal(template: str) -> str | None:
 
 def _reading_detail(reading: Reading) -> list[tuple[str, str]]:
     lines: Mapping[Literal["read from", "filter", "sha256", "stopped"], str | None] = {
-        "read from": f"{reading.source}: {reading.entries:,} entries",
+        "read from": f"{reading.source}: {counted(reading.entries, 'entry', 'entries')}",
         "filter": reading.query,
         "sha256": reading.digest,
         "stopped": reading.truncated,

@@ -1,0 +1,17 @@
+"""Numbers and times as words, the same in every part and format."""
+
+from datetime import datetime
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 failure`, `1,284 failures`; `many` only where it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def between(start: datetime, end: datetime) -> str:
+    """`2025-09-15 14:02–14:47 UTC`; both dates when they differ, one time when they are the same minute."""
+    if f"{start:%Y-%m-%d %H:%M}" == f"{end:%Y-%m-%d %H:%M}":
+        return f"{start:%Y-%m-%d %H:%M} UTC"
+    if start.date() == end.date():
+        return f"{start:%Y-%m-%d %H:%M}–{end:%H:%M} UTC"
+    return f"{start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M} UTC"
