@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
+from app.diagnosis.model import Layer
 from app.diagnosis.signatures import CATALOGUE
 from app.diagnosis.signatures.model import GAP, GAP_LENGTH, Predicate, Signature, Specificity
 from app.evidence.model import AuditCall, ErrorGroup, Evidence, Fingerprint, Sample
@@ -79,48 +81,69 @@ def _strength(specificity: Specificity, length: int) -> float:
 _WORD = re.compile(r"[a-z0-9_]+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A signature made ready: wordings and exclusions as lower-case fragments, in order."""
+class _Fragment(NamedTuple):
+    """A lower-case piece of a wording. `from_start`, `to_end`: it may not begin or end inside a longer word of the text."""
 
-    signature: Signature
-    wordings: tuple[tuple[str, ...], ...]
-    without: tuple[tuple[str, ...], ...]
+    text: str
+    from_start: bool
+    to_end: bool
 
-    def matches(self, sample: Sample, text: str, *, failure: bool) -> int | None:
-        """Length of the longest wording found (0 for one without words), or None."""
-        when = self.signature.when
-        if (when.failures_only and not failure) or not _envelope_fits(when, sample):
-            return None
-        lengths = [sum(map(len, wording)) for wording in self.wordings if _stands(wording, text)]
-        if self.wordings and not lengths:
-            return None
-        if any(_stands(wording, text) for wording in self.without):
-            return None
-        if when.pattern is not None and not re.search(when.pattern, text, re.IGNORECASE):
-            return None
-        return max(lengths, default=0)
+    def end_in(self, text: str, start: int, limit: int) -> int:
+        """Where it ends at its first place in `text[start:limit]`; -1 when it stands nowhere there."""
+        at = text.find(self.text, start, limit)
+        while at >= 0:
+            end = at + len(self.text)
+            inside = (self.from_start and at > 0 and _is_word(text[at - 1])) or (
+                self.to_end and end < len(text) and _is_word(text[end])
+            )
+            if not inside:
+                return end
+            at = text.find(self.text, at + 1, limit)
+        return -1
+
+
+_Wording = tuple[_Fragment, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """Entries by a whole word that their wording holds; `wordless` are those that must always be tried."""
+    """Signatures, and by a whole word that their wording holds, which wording of which signature to try.
 
-    entries: tuple[_Entry, ...]
-    by_word: dict[str, tuple[int, ...]]
+    `always`: those to try on every text, since no word of theirs is surely whole; `wordless`: signatures that have none.
+    """
+
+    signatures: tuple[Signature, ...]
+    wordings: tuple[tuple[_Wording, ...], ...]
+    without: tuple[tuple[_Wording, ...], ...]
+    by_word: dict[str, tuple[tuple[int, int], ...]]
+    always: tuple[tuple[int, int], ...]
     wordless: tuple[int, ...]
 
     def find(self, sample: Sample, text: str, *, failure: bool) -> list[tuple[Signature, int]]:
+        """Signatures that fit, each with the length of the longest wording found (0 for one without words)."""
         lowered = text.lower()
-        candidates = set(self.wordless)
+        tries = list(self.always)
         for word in set(_WORD.findall(lowered)) & self.by_word.keys():
-            candidates.update(self.by_word[word])
-        out: list[tuple[Signature, int]] = []
-        for number in sorted(candidates):
-            entry = self.entries[number]
-            if (length := entry.matches(sample, lowered, failure=failure)) is not None:
-                out.append((entry.signature, length))
-        return out
+            tries += self.by_word[word]
+        lengths = dict.fromkeys(self.wordless, 0)
+        for number, which in tries:
+            wording = self.wordings[number][which]
+            length = sum(len(fragment.text) for fragment in wording)
+            if length > lengths.get(number, 0) and _stands(wording, lowered):
+                lengths[number] = length
+        return [
+            (self.signatures[number], lengths[number])
+            for number in sorted(lengths)
+            if self._fits(number, sample, lowered, failure=failure)
+        ]
+
+    def _fits(self, number: int, sample: Sample, lowered: str, *, failure: bool) -> bool:
+        when = self.signatures[number].when
+        if (when.failures_only and not failure) or not _envelope_fits(when, sample):
+            return False
+        if any(_stands(wording, lowered) for wording in self.without[number]):
+            return False
+        return when.pattern is None or re.search(when.pattern, lowered, re.IGNORECASE) is not None
 
 
 @lru_cache(maxsize=8)
@@ -128,35 +151,72 @@ def _index(extra: tuple[Signature, ...]) -> _Index:
     """A pure function of its argument, kept because building costs more than a case."""
     replaced = {signature.id for signature in extra}
     signatures = (*extra, *(s for s in CATALOGUE if s.id not in replaced))
-    entries = tuple(_Entry(s, _fragments(s.when.wording), _fragments(s.when.without)) for s in signatures)
-    by_word: dict[str, list[int]] = {}
-    wordless: list[int] = []
-    for number, entry in enumerate(entries):
-        keys = [_key(wording) for wording in entry.wordings]
-        if not keys or None in keys:
-            wordless.append(number)
-        for key in keys:
-            if key is not None:
-                by_word.setdefault(key, []).append(number)
-    return _Index(entries, {word: tuple(numbers) for word, numbers in by_word.items()}, tuple(wordless))
+    wordings = tuple(_wordings(s.when.wording) for s in signatures)
+    by_word: dict[str, list[tuple[int, int]]] = {}
+    always: list[tuple[int, int]] = []
+    for number, of_signature in enumerate(wordings):
+        for which, wording in enumerate(of_signature):
+            key = _key(wording)
+            (always if key is None else by_word.setdefault(key, [])).append((number, which))
+    return _Index(
+        signatures,
+        wordings,
+        tuple(_wordings(s.when.without) for s in signatures),
+        {word: tuple(places) for word, places in by_word.items()},
+        tuple(always),
+        tuple(number for number, of_signature in enumerate(wordings) if not of_signature),
+    )
 
 
-def _fragments(wordings: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(part.strip() for part in wording.lower().split(GAP)) for wording in wordings)
+def _wordings(texts: Sequence[str]) -> tuple[_Wording, ...]:
+    """Cut at the gaps. A fragment that touches a gap without a space between may begin or end inside a word there."""
+    out: list[_Wording] = []
+    for text in texts:
+        pieces = text.lower().split(GAP)
+        last = len(pieces) - 1
+        out.append(
+            tuple(
+                _Fragment(
+                    piece.strip(),
+                    from_start=_is_word(piece.strip()[0]) and (n == 0 or piece[0] == " "),
+                    to_end=_is_word(piece.strip()[-1]) and (n == last or piece[-1] == " "),
+                )
+                for n, piece in enumerate(pieces)
+                if piece.strip()
+            )
+        )
+    return tuple(out)
 
 
-def _key(wording: tuple[str, ...]) -> str | None:
-    """The longest word that a text with this wording must hold whole: one with another sign on both of its sides.
-
-    None when there is none, since a word at the end of a fragment may go on in the text.
-    """
-    inner = [
+def _key(wording: _Wording) -> str | None:
+    """The longest word that a text with this wording must hold whole; None when each of its words may go on."""
+    whole = [
         match[0]
         for fragment in wording
-        for match in _WORD.finditer(fragment)
-        if match.start() > 0 and match.end() < len(fragment)
+        for match in _WORD.finditer(fragment.text)
+        if (match.start() > 0 or fragment.from_start) and (match.end() < len(fragment.text) or fragment.to_end)
     ]
-    return max(inner, key=lambda word: (len(word), word), default=None)
+    return max(whole, key=lambda word: (len(word), word), default=None)
+
+
+def _is_word(char: str) -> bool:
+    return char == "_" or (char.isascii() and char.isalnum())
+
+
+def _stands(wording: _Wording, text: str) -> bool:
+    """Whether the fragments stand in `text` in this order, each gap of bounded length."""
+    first, *others = wording
+    end = first.end_in(text, 0, len(text))
+    while end >= 0:
+        at = end
+        for fragment in others:
+            at = fragment.end_in(text, at, at + GAP_LENGTH + len(fragment.text))
+            if at < 0:
+                break
+        else:
+            return True
+        end = first.end_in(text, end - len(first.text) + 1, len(text))
+    return False
 
 
 def _envelope_fits(when: Predicate, sample: Sample) -> bool:
@@ -177,23 +237,6 @@ def _call_fits(when: Predicate, call: AuditCall) -> bool:
     return (not when.methods or call.method.endswith(when.methods)) and (
         not when.codes or call.status_code in when.codes
     )
-
-
-def _stands(wording: tuple[str, ...], text: str) -> bool:
-    """Whether the fragments stand in `text` in this order, each gap of bounded length."""
-    first = wording[0]
-    at = text.find(first)
-    while at >= 0:
-        end = at + len(first)
-        for fragment in wording[1:]:
-            found = text.find(fragment, end, end + GAP_LENGTH + len(fragment))
-            if found < 0:
-                break
-            end = found + len(fragment)
-        else:
-            return True
-        at = text.find(first, at + 1)
-    return False
 
 
 # --- which resource ---------------------------------------------------------------------------------------------------
@@ -234,15 +277,19 @@ _NAMES = (
 def component_of(signature: Signature, sample: Sample, text: str) -> Redacted | None:
     """The resource at fault: as the message names it, else the call's resource, else the entry's own.
 
-    None when the entry names none at all.
+    A refused call is about the resource that it was made on, whatever permission of another one it lacked. None when the
+    entry names none at all.
     """
     if signature.component_label and (named := sample.resource_labels.get(signature.component_label)):
         return named
+    called = _short(sample.audit.resource_name) if sample.audit is not None else ""
+    if called and signature.layer is Layer.PERMISSIONS:
+        return cut(called)
     for pattern in signature.component:
         if (match := re.search(pattern, text, re.IGNORECASE)) and match[1]:
             return cut(match[1])
-    if sample.audit is not None and sample.audit.resource_name:
-        return cut(_short(sample.audit.resource_name))
+    if called:
+        return cut(called)
     for label in _NAMES:
         if value := sample.resource_labels.get(label):
             return value
@@ -250,6 +297,8 @@ def component_of(signature: Signature, sample: Sample, text: str) -> Redacted | 
 
 
 def _short(resource_name: str) -> str:
-    """The last part of a full resource name; a name that ends in a collection (`…/locations/l/builds`) stays whole."""
+    """The last part of a full resource name, past a place; a name that ends in a collection (`…/builds`) stays whole."""
     parts = resource_name.strip("/").split("/")
+    if len(parts) > 2 and parts[-2] in ("locations", "regions", "zones"):
+        parts = parts[:-2]
     return parts[-1] if len(parts) % 2 == 0 else resource_name

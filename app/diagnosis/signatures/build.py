@@ -27,7 +27,6 @@ SIGNATURES: tuple[Signature, ...] = (
                 "did not complete successfully: exit code:",
                 "failed to solve:",
                 "(gcloud.run.deploy) NOT_FOUND: Build failed",
-                "OCI runtime create failed … build",
             )
         ),
         layer=Layer.APPLICATION,
@@ -103,12 +102,7 @@ SIGNATURES: tuple[Signature, ...] = (
         id="build-account-logs",
         failure_class="workload-misconfigured",
         title="The build's own account needs a place for its logs",
-        when=Predicate(
-            (
-                "if 'build.service_account' is specified, the build must either",
-                "build must specify logs bucket",
-            )
-        ),
+        when=Predicate(("if 'build.service_account' is specified, the build must either",)),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.EXACT,
@@ -197,10 +191,11 @@ SIGNATURES: tuple[Signature, ...] = (
                 "npm error code",
                 "npm ERR! ERESOLVE",
                 "can only install packages when your package.json and package-lock.json",
-                "ERR_PNPM_",
+                "ERR_PNPM_…",
                 "error Your lockfile needs to be updated",
                 'error An unexpected error occurred: "https://registry',
                 "gyp ERR!",
+                "is incompatible with this module. Expected version",
             )
         ),
         layer=Layer.APPLICATION,
@@ -222,12 +217,12 @@ SIGNATURES: tuple[Signature, ...] = (
                 "COMPILATION ERROR",
                 "[ERROR] Failed to execute goal",
                 "FAILURE: Build failed with an exception.",
-                "error TS",
+                "error TS…",
                 "cannot find package",
                 "no required module provides package",
                 "go.mod requires go",
-                "error[E0",
-                "error CS",
+                "error[E0…",
+                "error CS…",
                 "missing go.sum entry",
                 "Could not resolve dependencies for project",
             ),
@@ -256,7 +251,6 @@ SIGNATURES: tuple[Signature, ...] = (
                 "dockerfile parse error",
                 "unable to evaluate symlinks in Dockerfile path",
                 "could not resolve source",
-                "pull access denied … repository does not exist … build",
             )
         ),
         layer=Layer.APPLICATION,

@@ -66,7 +66,14 @@ SIGNATURES: tuple[Signature, ...] = (
         id="run-startup-probe-failed",
         failure_class="health-probe-failed",
         title="The start-up probe failed",
-        when=Predicate(("STARTUP TCP probe failed", "STARTUP HTTP probe failed", "STARTUP GRPC probe failed")),
+        when=Predicate(
+            (
+                "STARTUP TCP probe failed",
+                "STARTUP HTTP probe failed",
+                "STARTUP GRPC probe failed",
+                "failed the configured startup probe checks",
+            )
+        ),
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.GENERIC,
@@ -167,6 +174,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Application failed to start: … permission denied",
                 "executable file not found in $PATH",
                 "Application exec likely failed",
+                "exec user process caused",
+                "exec /… no such file or directory",
             )
         ),
         layer=Layer.CONFIGURATION,
@@ -791,5 +800,21 @@ SIGNATURES: tuple[Signature, ...] = (
         source="https://docs.gunicorn.org/en/latest/settings.html#timeout",
         example="Worker (pid:17) was sent SIGKILL! Perhaps out of memory?",
         near_miss="Worker (pid:17) was sent SIGTERM!",
+    ),
+    _run(
+        id="run-vpc-health-check",
+        failure_class="network-connectivity-blocked",
+        title="The revision's network could not be set up",
+        when=Predicate(("Health check failed for the deployment with the user-provided VPC network",)),
+        layer=Layer.PERMISSIONS,
+        owner=LayerOwner.INFRASTRUCTURE,
+        specificity=Specificity.EXACT,
+        causes=("the service agent may not use the network or subnet", "the network or subnet does not exist"),
+        checks=(_SERVICE,),
+        component=(_REVISION_NAME,),
+        remedy="Grant the service agent compute.networkUser on the subnet's project.",
+        source=_DOCS + "configuring/vpc-direct-vpc",
+        example="Health check failed for the deployment with the user-provided VPC network. Got permission denied error.",
+        near_miss="The deployment uses the user-provided VPC network.",
     ),
 )

@@ -60,7 +60,6 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Finished with status: error",
                 "Finished with status: crash",
                 "Process exited with code",
-                "Function execution … crashed",
             )
         ),
         layer=Layer.APPLICATION,
@@ -88,6 +87,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "User code failed to load",
                 "MissingTargetException",
                 "Did you specify the correct target function",
+                "is decommissioned and no longer allowed",
             )
         ),
         layer=Layer.APPLICATION,
@@ -245,7 +245,6 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Application startup error!",
                 "Container failed",
                 "Instance startup failed",
-                "Failed to start and listen",
             ),
             resources=("gae_app", "gae_instance", "build"),
         ),
@@ -267,7 +266,6 @@ SIGNATURES: tuple[Signature, ...] = (
             (
                 "A serious problem was encountered with the process that handled this request",
                 "A problem was encountered with the process that handled this request",
-                "Quitting on terminated signal … failed",
             )
         ),
         layer=Layer.APPLICATION,

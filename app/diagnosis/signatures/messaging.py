@@ -39,9 +39,6 @@ SIGNATURES: tuple[Signature, ...] = (
             (
                 "source subscription's backlog is too old",
                 "Some acknowledgement ids in the request were invalid",
-                "ordering key … error",
-                "subscription … is detached",
-                "Message ordering … not enabled",
                 "The supplied HTTP URL is not registered in the subscription's parent project",
                 "Invalid push endpoint given",
                 "incompatible with the schema",
@@ -70,7 +67,6 @@ SIGNATURES: tuple[Signature, ...] = (
                 "StreamingPull … failed",
                 "Retrying the streaming pull failed",
                 "Observed non-recoverable stream error",
-                "Thread-ConsumeBidirectionalStream … error",
             ),
             failures_only=True,
         ),
@@ -89,7 +85,7 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="processing-stuck",
         title="Messages pile up or go to the dead-letter topic",
         when=Predicate(
-            ("exceeded the maximum delivery attempts", "forwarded to dead letter topic", "CloudPubSubDeadLetter")
+            ("exceeded the maximum delivery attempts", "forwarded to dead letter topic", "CloudPubSubDeadLetter…")
         ),
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
@@ -109,7 +105,7 @@ SIGNATURES: tuple[Signature, ...] = (
         when=Predicate(
             (
                 "URL_UNREACHABLE",
-                "URL_ERROR-ERROR_",
+                "URL_ERROR-ERROR_…",
                 "URL_CRAWLED … ERROR",
                 "UNREACHABLE_5xx",
                 "URL_REJECTED",

@@ -42,7 +42,8 @@ class Specificity(IntEnum):
 class Predicate:
     """When an error group shows this failure: every condition that is given holds for one of its samples.
 
-    `wording` are alternatives, matched without regard to case: literals of the product, `…` where its own text varies.
+    `wording` are alternatives, matched as whole words without regard to case: literals of the product, `…` where its own
+    text varies, also inside a word (`Cannot read propert…`).
     `without` are wordings that must not stand beside them. `pattern` is a regular expression that must be found as well,
     for what literals cannot say (a number range, a word's end). Empty `fields`, `resources` (monitored resource types),
     `logs` (ends of log ids), `methods` (ends of audit method names), `codes` (gRPC codes of an audit entry) and `statuses`
@@ -162,8 +163,7 @@ def signature_from_config(mapping: Mapping[str, object]) -> Signature:
             "failure_class", "is not in lower-case words joined by hyphens", "Write it like `request-timeout`."
         )
     for wording in (*lists["wording"], *lists["without"]):
-        fragments = wording.split(GAP)
-        if not all(fragment.strip() for fragment in fragments) or max(map(len, fragments)) < _SHORTEST_FRAGMENT:
+        if max(len(fragment.strip()) for fragment in wording.split(GAP)) < _SHORTEST_FRAGMENT:
             key = "wording" if wording in lists["wording"] else "without"
             raise _wrong(key, f"{wording!r} would match too much", "Quote at least six characters of the message.")
     label = text.get("component")

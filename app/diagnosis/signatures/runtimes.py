@@ -27,7 +27,14 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="application-import-error",
         title="A module or name cannot be imported",
         when=Predicate(
-            ("ModuleNotFoundError: No module named", "ImportError:", "cannot import name '", "No module named '")
+            (
+                "ModuleNotFoundError: No module named",
+                "ImportError:",
+                "cannot import name '",
+                "No module named '",
+                "AttributeError: module '…' has no attribute",
+                "partially initialized module",
+            )
         ),
         specificity=Specificity.EXACT,
         causes=(
@@ -55,6 +62,9 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Cannot use import statement outside a module",
                 "does not provide an export named",
                 "ERR_DLOPEN_FAILED",
+                "Cannot find package '",
+                "Query Engine … could not be found",
+                "Query engine library for current platform … could not be found",
             )
         ),
         specificity=Specificity.EXACT,
@@ -174,6 +184,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "SECRET_KEY setting must not be empty",
                 "supabaseUrl is required",
                 "secretOrPrivateKey must have a value",
+                "Invalid HTTP_HOST header",
+                "DisallowedHost",
             ),
             failures_only=True,
         ),
@@ -378,7 +390,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="An exception was not handled",
         when=Predicate(
             (
-                "TypeError: Cannot read propert",
+                "TypeError: Cannot read propert…",
                 "ReferenceError:",
                 "UnhandledPromiseRejection",
                 "Unhandled rejection",
@@ -392,6 +404,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "SyntaxError:",
                 "ERR_UNHANDLED_REJECTION",
                 "ERR_HTTP_HEADERS_SENT",
+                "digital envelope routines::unsupported",
+                "ERR_OSSL_EVP_UNSUPPORTED",
             ),
             failures_only=True,
         ),
@@ -551,5 +565,53 @@ SIGNATURES: tuple[Signature, ...] = (
         source="https://developer.mozilla.org/docs/Web/HTTP/Status/500",
         example="GET /cart 500 Internal Server Error",
         near_miss="GET /cart 200 OK",
+    ),
+    _run(
+        id="file-not-writable",
+        product="Runtimes",
+        failure_class="application-exception",
+        title="The program may not read or write a path",
+        when=Predicate(
+            (
+                "PermissionError: [Errno 13]",
+                "OSError: [Errno 30] Read-only file system",
+                "EROFS: read-only file system",
+                "EACCES: permission denied, open",
+                "EACCES: permission denied, mkdir",
+                "java.nio.file.AccessDeniedException",
+            ),
+            failures_only=True,
+        ),
+        specificity=Specificity.PRODUCT,
+        causes=("the image's user does not own the path", "only /tmp may be written there"),
+        checks=(_SETTINGS,),
+        component=(r"(?:Permission denied|file system): '([^']+)'", r"permission denied, \w+ '([^']+)'"),
+        remedy="Write below /tmp, or give the path to the image's user.",
+        source="https://cloud.google.com/run/docs/container-contract",
+        example="PermissionError: [Errno 13] Permission denied: '/app/cache'",
+        near_miss="wrote /tmp/cache",
+    ),
+    _run(
+        id="header-too-big",
+        product="Runtimes",
+        failure_class="payload-too-large",
+        title="A header or body is above the server's limit",
+        when=Predicate(
+            (
+                "upstream sent too big header while reading response header",
+                "client intended to send too large body",
+                "PayloadTooLargeError",
+                "Request header fields too large",
+                "MaxUploadSizeExceededException",
+            ),
+            failures_only=True,
+        ),
+        specificity=Specificity.EXACT,
+        causes=("the server's limit is below what clients send",),
+        checks=(_SETTINGS,),
+        remedy="Raise the server's limit, or send less.",
+        source="https://nginx.org/en/docs/http/ngx_http_core_module.html",
+        example="client intended to send too large body: 2097152 bytes",
+        near_miss="client sent a body of 12 bytes",
     ),
 )
