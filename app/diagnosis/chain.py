@@ -45,6 +45,10 @@ _DEPTH = {
 _SYMPTOM_DEPTH = 3
 SAYS_ITS_CAUSE = 0.6
 """A message that says less than this (0..1) and is of a class above is taken for a consequence where a cause is near."""
+_CLEARLY = 0.15
+"""How much more of its cause a message must say (0..1) than another that it is taken to lead to."""
+_LEAST_NAME = 6
+"""Characters from which on a name found in two messages is no accident."""
 _SHARE_WEIGHT = 0.5
 """What a message says (0..1) counts more than how often it stands there: a refusal is logged once, its echoes all day."""
 _UNRECOGNISED_DEPTH = 2
@@ -156,7 +160,10 @@ def trace_causes(evidence: Evidence, causes: Sequence[Cause]) -> Chain:
 def _may_be_root(group: ErrorGroup, effects: Sequence[Fingerprint], evidence: Evidence) -> bool:
     """A notice only where nothing fails, where it leads to a failure, or where a failure is in the same place."""
     failures = evidence.observations.groups
-    return group.failure or bool(effects) or not failures or any(_same_place(group, failure) for failure in failures)
+    if group.failure or effects or not failures:
+        return True
+    mine = _see(group, None)
+    return any(_same_place(mine, _see(failure, None)) for failure in failures)
 
 
 def groups_by_id(evidence: Evidence) -> dict[Fingerprint, ErrorGroup]:
@@ -196,24 +203,59 @@ def _folded(cause: Cause, links: Sequence[CausalLink]) -> Claim:
 # --- links ------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A group with what links are looked for by, read once.
+
+    `depth` is how far downstream it stands: the more a message says of its cause, the nearer to the root. `names` are the
+    resources that its message names.
+    """
+
+    group: ErrorGroup
+    cause: Cause | None
+    samples: tuple[Sample, ...]
+    traces: frozenset[str]
+    places: frozenset[str]
+    clusters: frozenset[str]
+    names: tuple[str, ...]
+    depth: float
+
+
+def _see(group: ErrorGroup, cause: Cause | None) -> _Seen:
+    samples = (group.first,) if group.first == group.latest else (group.first, group.latest)
+    names = [
+        found[0] for named in (_CONNECTION_NAME, _RESOURCE_PATH, _MACHINE) for found in named.finditer(said(group))
+    ]
+    component = cause.component if cause else None
+    if component and len(component) >= _LEAST_NAME and component in group.latest.message:
+        names.insert(0, component)
+    return _Seen(
+        group=group,
+        cause=cause,
+        samples=samples,
+        traces=frozenset(sample.trace for sample in samples if sample.trace),
+        places=frozenset(place for sample in samples for place in _places(sample)),
+        clusters=frozenset(name for sample in samples if (name := sample.resource_labels.get("cluster_name"))),
+        names=tuple(names),
+        depth=_UNRECOGNISED_DEPTH if cause is None else _depth(cause),
+    )
+
+
 def _links(groups: Mapping[Fingerprint, ErrorGroup], causes: Mapping[Fingerprint, Cause]) -> tuple[CausalLink, ...]:
     """One link per pair at most, by the strongest reason that holds; in order of the ids."""
-    out: list[CausalLink] = []
-    for before in sorted(causes):
-        for after in sorted(groups):
-            if before == after or not groups[after].failure:
-                continue
-            cause, effect = causes[before], causes.get(after)
-            if not _may_lead(cause, effect, groups[after]):
-                continue
-            if link := _link(groups[before], groups[after], cause, effect):
-                out.append(link)
-    return tuple(out)
+    seen = [_see(groups[name], causes.get(name)) for name in sorted(groups)]
+    effects = [one for one in seen if one.group.failure]
+    links = (
+        _link(before, after, before.cause)
+        for before in seen
+        if before.cause is not None
+        for after in effects
+        if before is not after and _may_lead(before, after)
+    )
+    return tuple(link for link in links if link is not None)
 
 
-def _depth(cause: Cause | None) -> float:
-    if cause is None:
-        return _UNRECOGNISED_DEPTH
+def _depth(cause: Cause) -> float:
     downstream = _DEPTH.get(cause.failure_class or "")
     if cause.symptom:
         return _SYMPTOM_DEPTH if downstream is None else downstream
@@ -222,33 +264,47 @@ def _depth(cause: Cause | None) -> float:
     return 1 - cause.score
 
 
-def _may_lead(cause: Cause, effect: Cause | None, after: ErrorGroup) -> bool:
-    """Only from what says more to what says less; an audit entry is a refusal of its own, never folded unrecognised."""
-    if effect is None and after.kind is GroupKind.AUDIT:
+def _known(before: _Seen, after: _Seen) -> bool:
+    if before.cause is None or after.cause is None:
         return False
-    return _depth(cause) < _depth(effect)
+    return (after.cause.failure_class or "") in CONSEQUENCES.get(before.cause.failure_class or "", ())
 
 
-def _link(before: ErrorGroup, after: ErrorGroup, cause: Cause, effect: Cause | None) -> CausalLink | None:
-    seen = (EntryRef(before.id), EntryRef(after.id))
-    if _within_chain(before, after):
-        text = sentence("{} was raised on the way to {}", said(before), said(after))
-        return CausalLink(before.id, after.id, LinkKind.EXCEPTION_CHAIN, Claim(text, seen))
-    if _shared_trace(before, after):
-        text = sentence("{} stands in the same request as {}", said(before), said(after))
-        return CausalLink(before.id, after.id, LinkKind.SAME_REQUEST, Claim(text, seen, Basis.INFERRED))
-    known = effect is not None and (effect.failure_class or "") in CONSEQUENCES.get(cause.failure_class or "", ())
-    weak = effect is None or effect.symptom or known
-    if weak and (gap := _instance_gap(before, after)) is not None:
-        text = sentence("{} comes {} before {} on the same instance", said(before), gap, said(after))
-        return CausalLink(before.id, after.id, LinkKind.SAME_INSTANCE, Claim(text, seen, Basis.INFERRED))
-    if weak and _near(before, after) and (name := _named(before, after, cause)):
-        text = sentence("both name {}, in the same minutes", name)
-        return CausalLink(before.id, after.id, LinkKind.NAMED, Claim(text, seen, Basis.INFERRED))
-    if known and _same_place(before, after) and _near(before, after):
-        text = sentence("{} is a known consequence of {}, in the same place and minutes", said(after), said(before))
-        refs = (CountRef(before.id), CountRef(after.id))
-        return CausalLink(before.id, after.id, LinkKind.RULE, Claim(text, refs, Basis.INFERRED))
+def _may_lead(before: _Seen, after: _Seen) -> bool:
+    """Only from what says more to what says less, clearly so unless the consequence is a known one.
+
+    A refused call of an audit entry is a fault of its own, never folded unrecognised.
+    """
+    if after.cause is None and after.group.kind is GroupKind.AUDIT:
+        return False
+    further = after.depth - before.depth
+    return further > 0 if _known(before, after) else further >= _CLEARLY
+
+
+def _link(before: _Seen, after: _Seen, cause: Cause) -> CausalLink | None:
+    one, other = before.group, after.group
+    refs = (EntryRef(one.id), EntryRef(other.id))
+    if _within_chain(one, other):
+        text = sentence("{} was raised on the way to {}", said(one), said(other))
+        return CausalLink(one.id, other.id, LinkKind.EXCEPTION_CHAIN, Claim(text, refs))
+    if before.traces & after.traces:
+        text = sentence("{} stands in the same request as {}", said(one), said(other))
+        return CausalLink(one.id, other.id, LinkKind.SAME_REQUEST, Claim(text, refs, Basis.INFERRED))
+    known = _known(before, after)
+    if not (known or after.cause is None or after.cause.symptom):
+        return None
+    if (gap := _instance_gap(before, after)) is not None:
+        text = sentence("{} comes {} before {} on the same instance", said(one), gap, said(other))
+        return CausalLink(one.id, other.id, LinkKind.SAME_INSTANCE, Claim(text, refs, Basis.INFERRED))
+    if not _near(one, other):
+        return None
+    if name := next((name for name in before.names if name in other.latest.message), None):
+        text = sentence("both name {}, in the same minutes", cut(name))
+        return CausalLink(one.id, other.id, LinkKind.NAMED, Claim(text, refs, Basis.INFERRED))
+    if known and _same_place(before, after):
+        text = sentence("{} is a known consequence of {}, in the same place and minutes", said(other), cause.title)
+        counts = (CountRef(one.id), CountRef(other.id))
+        return CausalLink(one.id, other.id, LinkKind.RULE, Claim(text, counts, Basis.INFERRED))
     return None
 
 
@@ -269,22 +325,14 @@ def _shape(message: str) -> str:
     return _NUMBERS.sub("#", message.partition("\n")[0]).strip()
 
 
-def _samples(group: ErrorGroup) -> tuple[Sample, ...]:
-    return (group.first,) if group.first == group.latest else (group.first, group.latest)
-
-
-def _shared_trace(before: ErrorGroup, after: ErrorGroup) -> bool:
-    earlier = {sample.trace for sample in _samples(before) if sample.trace}
-    return any(sample.trace in earlier for sample in _samples(after) if sample.trace)
-
-
-def _instance_gap(before: ErrorGroup, after: ErrorGroup) -> timedelta | None:
+def _instance_gap(before: _Seen, after: _Seen) -> timedelta | None:
     """The shortest time from the cause to the effect on one instance; None when none was seen within `NEAR`."""
     gaps = [
         second.timestamp - first.timestamp
-        for first in _samples(before)
-        for second in _samples(after)
-        if first.instance and first.instance == second.instance and first.service == second.service
+        for first in before.samples
+        if first.instance
+        for second in after.samples
+        if first.instance == second.instance and first.service == second.service
     ]
     return min((gap for gap in gaps if timedelta(0) <= gap <= NEAR), default=None)
 
@@ -293,37 +341,18 @@ def _near(before: ErrorGroup, after: ErrorGroup) -> bool:
     return before.first_seen - NEAR <= after.last_seen and after.first_seen <= before.last_seen + NEAR
 
 
-def _places(group: ErrorGroup) -> tuple[str, ...]:
-    """Where a group happens, from the narrowest label that both a program and its platform carry."""
-    out: list[str] = []
-    for sample in _samples(group):
-        labels = sample.resource_labels
-        for key in ("service_name", "job_name", "function_name", "pod_name", "module_id", "build_id", "instance_id"):
-            if value := labels.get(key):
-                out.append(value)
-                break
-        else:
-            out += [value for key in ("cluster_name", "database_id") if (value := labels.get(key))]
-    return tuple(out)
+def _places(sample: Sample) -> tuple[str, ...]:
+    """Where an entry comes from, by the narrowest label that both a program and its platform carry."""
+    labels = sample.resource_labels
+    for key in ("service_name", "job_name", "function_name", "pod_name", "module_id", "build_id", "instance_id"):
+        if value := labels.get(key):
+            return (value,)
+    return tuple(value for key in ("cluster_name", "database_id") if (value := labels.get(key)))
 
 
-def _same_place(before: ErrorGroup, after: ErrorGroup) -> bool:
+def _same_place(before: _Seen, after: _Seen) -> bool:
     """One service, pod, build or machine; a cluster-wide event touches everything that runs in the cluster."""
-    mine, theirs = _places(before), _places(after)
-    if any(place in theirs for place in mine):
+    if before.places & after.places:
         return True
-    clusters = tuple(s.resource_labels.get("cluster_name") for s in _samples(after))
-    return before.first.resource_type in ("k8s_cluster", "k8s_node") and any(c in mine for c in clusters if c)
-
-
-def _named(before: ErrorGroup, after: ErrorGroup, cause: Cause) -> Redacted | None:
-    """A resource that both messages name."""
-    text = after.latest.message
-    component = cause.component
-    if component and len(component) >= 6 and component in text:
-        return component
-    for pattern in (_CONNECTION_NAME, _RESOURCE_PATH, _MACHINE):
-        for match in pattern.finditer(before.latest.message):
-            if match[0] in text:
-                return cut(match[0])
-    return None
+    wide = before.group.first.resource_type in ("k8s_cluster", "k8s_node")
+    return wide and bool(before.clusters & after.clusters)

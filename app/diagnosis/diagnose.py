@@ -24,6 +24,7 @@ from app.diagnosis.model import (
     Diagnosis,
     EntryRef,
     Layer,
+    Match,
     ProbeRef,
     ReadingRef,
     RequiredAction,
@@ -59,11 +60,7 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
     chain = trace_causes(evidence, causes)
     signature = recognised[chain.root.group].signature if chain.root and chain.root.signature else None
 
-    matches = [
-        match
-        for group in evidence.observations.groups
-        for match in match_commits(group, evidence.history.commits, evidence.history)
-    ]
+    matches = _matches(evidence, chain)
     ledger = build_ledger(evidence, matches)
     suspects = find_suspects(evidence, matches)
     mismatches = compare_configured(evidence)
@@ -94,6 +91,21 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
         whys=ask_whys(Judged(evidence, chain, card, signature, suspects, check)),
         actions=_actions(evidence, chain, signature),
         recommendation=recommend(situation),
+    )
+
+
+_MOST_MATCHED = 40
+"""Error groups held against every commit that was read: the root, what follows from it, then the most frequent."""
+
+
+def _matches(evidence: Evidence, chain: Chain) -> list[Match]:
+    history = evidence.history
+    first = (chain.root.group, *chain.symptoms) if chain.root else ()
+    groups = sorted(evidence.observations.groups, key=lambda g: g.id not in first)[:_MOST_MATCHED]
+    return (
+        [match for group in groups for match in match_commits(group, history.commits, history)]
+        if history.commits
+        else []
     )
 
 
