@@ -20,6 +20,8 @@ MASK: Final = "<*>"
 Tokens = tuple[str, ...]
 
 _DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
+_HEX_REST: Final = re.compile(rb"0[a-fA-F][0a-fA-F]*")
+"""What follows the first digit of hexadecimal, in a squeezed line. To begin with a plain character makes the search fast."""
 _VERSION: Final = re.compile(r"^v\d{1,2}(?:(?:alpha|beta)\d*)?$")
 _HEX: Final = re.compile(r"^(?:0x)?[0-9a-fA-F]{8,}$")
 _MAX_BYTES: Final = 8_192
@@ -32,7 +34,7 @@ _EARLY: Final = 4_096
 _MOST: Final = 12_288
 """Shapes of one scope kept apart. Beyond, what is new is told apart by its first word only: nothing is lost, detail is."""
 _CERTAIN: Final = 48
-"""So many different words in one place, all else equal, are values whatever they look like."""
+"""So many shapes that are equal but for rare words are one sentence, whatever those words look like."""
 _MANY: Final = 6
 """So many different words in one place of one sentence are values unless something speaks against it."""
 
@@ -89,29 +91,44 @@ class _Scope:
         self.moved: dict[int, int] = {}
         self._words = words
         self._owner = owner
+        self._plain: dict[bytes, int] = {}
         self._masked: dict[bytes, int] = {}
-        self._slots: dict[tuple[int, Tokens], int] = {}
+        self._frequent: dict[int, Sequence[frozenset[str]]] = {}
+        self._outlines: dict[Tokens, int] = {}
         self._room = _EARLY
 
     def learn(self, line: bytes) -> int:
-        masked = b" ".join(map(self._words.__getitem__, line.split(None, _MAX_WORDS)[:_MAX_WORDS]))
+        """The number of a squeezed line that is not remembered."""
+        plain = _HEX_REST.sub(b"0", line)
+        number = self._plain.get(plain)
+        if number is None:
+            words = map(self._words.__getitem__, plain.split(None, _MAX_WORDS)[:_MAX_WORDS])
+            number = self._number_masked(b" ".join(words))
+            if len(self._plain) >= _MEMO:
+                self._plain.clear()
+            self._plain[plain] = number
+        # A line with hexadecimal in it does not come again; it would only push out those that do.
+        if plain == line:
+            if len(self.lines) >= _MEMO:
+                self.lines.clear()
+            self.lines[line] = number
+        return number
+
+    def _number_masked(self, masked: bytes) -> int:
         number = self._masked.get(masked)
         if number is None:
             number = self.number(collapse(masked.decode("utf-8", "replace").split(" ")))
             if len(self._masked) >= _MEMO:
                 self._masked.clear()
             self._masked[masked] = number
-        if len(self.lines) >= _MEMO:
-            self.lines.clear()
-        self.lines[line] = number
         return number
 
     def number(self, shape: Tokens) -> int:
         number = self.shapes.get(shape)
         if number is not None:
             return number
-        for place in range(len(shape)) if self._slots else ():
-            number = self._slots.get((place, shape[:place] + shape[place + 1 :]))
+        if (frequent := self._frequent.get(len(shape))) is not None:
+            number = self._outlines.get(_outline(shape, frequent))
             if number is not None:
                 return number
         if len(self.shapes) >= self._room:
@@ -134,22 +151,22 @@ class _Scope:
 
     def _merge_early(self) -> None:
         """Merge what is certain to be merged at the end, to make room."""
-        for place in range(max(map(len, self.shapes))):
-            alike: dict[Tokens, list[Tokens]] = {}
-            for shape in self.shapes:
-                if place < len(shape):
-                    alike.setdefault(shape[:place] + shape[place + 1 :], []).append(shape)
-            for rest, shapes in alike.items():
-                if len(shapes) >= _CERTAIN and any(MASK not in word for word in rest):
-                    template = _generalise(shapes)
-                    number = self.shapes.get(template)
-                    if number is None:
-                        number = self._new(template)
-                    self._slots[place, rest] = number
-                    for shape in shapes:
-                        if shape != template:
-                            self.moved[self.shapes.pop(shape)] = number
-        self._room = max(_EARLY, min(_MOST, 2 * len(self.shapes)))
+        by_length: dict[int, list[Tokens]] = {}
+        for shape in self.shapes:
+            by_length.setdefault(len(shape), []).append(shape)
+        for length, same in by_length.items():
+            self._frequent[length] = _frequent_words(same)
+            for outline, shapes in _crowded(same, self._frequent[length]).items():
+                template = _generalise(shapes)
+                number = self.shapes.get(template)
+                if number is None:
+                    number = self._new(template)
+                self._outlines[outline] = number
+                for shape in shapes:
+                    if shape != template:
+                        self.moved[self.shapes.pop(shape)] = number
+        # Where nothing could be merged, trying again before the number has doubled would only cost time.
+        self._room = max(_EARLY, 2 * len(self.shapes))
 
 
 def _squeeze(message: str) -> bytes:
@@ -160,7 +177,7 @@ def _squeeze(message: str) -> bytes:
 
 def shape_of(message: str) -> Tokens:
     """The shape of one message, for texts that are shown but not compared."""
-    words = _squeeze(message).decode("utf-8", "replace").split()[:_MAX_WORDS]
+    words = _HEX_REST.sub(b"0", _squeeze(message)).decode("utf-8", "replace").split()[:_MAX_WORDS]
     return collapse([mask_word(word) for word in words])
 
 
@@ -204,12 +221,13 @@ _VALUE_FOLLOWS: Final = re.compile(r"(?<![=!<>])=[\"'(\[{]*$")
 _COMPARED: Final = re.compile(r"^[<>~]=?(?=[-+.]?0)")
 _COLONS: Final = re.compile(r"^(?:[0-9a-fA-F]{0,4}:){2,}[0-9a-fA-F.]*[,;.]?$")
 """Hardware and IPv6 addresses, whose groups need not hold a digit."""
-_PATH: Final = re.compile(r"^(?:[A-Za-z]:)?[/\\].|.[/\\].*[/\\]|://")
+_PATH: Final = re.compile(r"^(?:[A-Za-z]:)?[/\\].|.[/\\].+[/\\]|://")
 _DOTTED: Final = re.compile(r"^[\w$-]+(?:\.[\w$-]+){2,}$")
 _HOST: Final = re.compile(r"^[\w-]+(?:\.[\w-]+)+$")
 _SOURCE_FILE: Final = re.compile(r"\.(?:py|java|kt|scala|js|mjs|ts|go|rb|php|cs|c|cc|cpp|h|rs)$")
 _ERROR_NAME: Final = re.compile(r"(?:Exception|Error|Failure|Fault|Timeout)$")
-_ACRONYM: Final = re.compile(r"^[A-Z]{3,}0$")
+_ACRONYM: Final = re.compile(r"^(?=[A-Z]{3})[A-F]*[G-Z][A-Z]*0$")
+"""`SOCKS5`, `SHA256`: a name of its own. All letters up to F would be hexadecimal."""
 _LITERALS: Final = frozenset({"true", "false", "True", "False", "TRUE", "FALSE"})
 _NESTED: Final = re.compile(r"<\*>(?:\{<\*>\}|\(<\*>\)|\[<\*>\])")
 _RUN: Final = re.compile(r"<\*>(?:[:.,;/|@#+-]*<\*>)+")
@@ -280,7 +298,7 @@ def collapse(words: Sequence[str]) -> Tokens:
     """Masked words to a shape: a number swallows its unit, and a list of values counts as one value."""
     out: list[str] = []
     after_equals = False
-    for word in words:
+    for word in _mask_dates(words):
         if after_equals and "=" not in word:
             core, tail = _trailing(word)
             word = MASK + tail if core else word
@@ -291,8 +309,6 @@ def collapse(words: Sequence[str]) -> Tokens:
             if _UNIT.fullmatch(core):
                 out[-1] = previous + tail
                 continue
-            if _CALENDAR.fullmatch(core):
-                word = MASK + tail
         if word.startswith(MASK) and word.rstrip(",;") == MASK and previous.rstrip(",;").endswith(MASK):
             core = previous.rstrip(",;")
             if core == MASK or core.endswith(("=" + MASK, ":" + MASK, "(" + MASK, "[" + MASK)):
@@ -300,6 +316,18 @@ def collapse(words: Sequence[str]) -> Tokens:
                 continue
         out.append(word)
     return tuple(out)
+
+
+def _mask_dates(words: Sequence[str]) -> Sequence[str]:
+    """Names of days, months and zones are values where they stand beside a number, as in `Tue Mar 3 10:00:00 UTC 2026`."""
+    masked = list(words)
+    for place in range(len(masked) - 1, -1, -1):
+        core, tail = _trailing(masked[place])
+        if _CALENDAR.fullmatch(core):
+            after = masked[place + 1] if place + 1 < len(masked) else ""
+            if after.startswith(MASK) or (place and masked[place - 1].endswith(MASK)):
+                masked[place] = MASK + tail
+    return masked
 
 
 def _trailing(word: str) -> tuple[str, str]:
@@ -346,6 +374,7 @@ def _join(templates: Sequence[Tokens], values: set[str]) -> Mapping[Tokens, Toke
         for number, template in enumerate(templates):
             alike.setdefault(template[:place] + template[place + 1 :], []).append(number)
         for rest, members in alike.items():
+            members = [number for number in members if _CONTENT.search(templates[number][place])]
             if len(members) > 1:
                 words = [templates[number][place] for number in members]
                 if _is_slot(rest, words):
@@ -356,6 +385,9 @@ def _join(templates: Sequence[Tokens], values: set[str]) -> Mapping[Tokens, Toke
         holes = tuple(_HOLE if _is_value(template, place, values) else word for place, word in enumerate(template))
         if sum(MASK not in word and word != _HOLE for word in holes) >= 2:
             by_holes.setdefault(holes, []).append(number)
+    places = {template: number for number, template in enumerate(templates)}
+    for crowd in _crowded(templates, _frequent_words(templates)).values():
+        clusters.unite([places[template] for template in crowd])
     for members in by_holes.values():
         clusters.unite(members)
     values |= {word for word in found if MASK not in word}
@@ -364,6 +396,38 @@ def _join(templates: Sequence[Tokens], values: set[str]) -> Mapping[Tokens, Toke
         template = _generalise([templates[number] for number in members])
         result.update((templates[number], template) for number in members)
     return result
+
+
+def _frequent_words(shapes: Sequence[Tokens]) -> Sequence[frozenset[str]]:
+    """For each place the words that many of the shapes, all of one length, have there."""
+    frequent: list[frozenset[str]] = []
+    for words in zip(*shapes, strict=True):
+        counts: dict[str, int] = {}
+        for word in words:
+            counts[word] = counts.get(word, 0) + 1
+        frequent.append(frozenset(word for word, count in counts.items() if count >= _CERTAIN // 2))
+    return frequent
+
+
+def _outline(shape: Tokens, frequent: Sequence[frozenset[str]]) -> Tokens:
+    return tuple(
+        word if word in words or not _LETTER.search(word) else _HOLE
+        for word, words in zip(shape, frequent, strict=True)
+    )
+
+
+def _crowded(shapes: Sequence[Tokens], frequent: Sequence[frozenset[str]]) -> Mapping[Tokens, Sequence[Tokens]]:
+    """Outlines that so many shapes share that what is not in the outline must be values, in one place or in several."""
+    if len(shapes) < _CERTAIN:
+        return {}
+    alike: dict[Tokens, list[Tokens]] = {}
+    for shape in shapes:
+        alike.setdefault(_outline(shape, frequent), []).append(shape)
+    return {
+        outline: same
+        for outline, same in alike.items()
+        if len(same) >= _CERTAIN and any(word != _HOLE and MASK not in word for word in outline)
+    }
 
 
 class _Clusters:
@@ -392,9 +456,12 @@ class _Clusters:
         return sets.values()
 
 
+_LETTER: Final = re.compile(r"[^\W\d_]")
+_CONTENT: Final = re.compile(r"\w|<\*>")
+"""Without any, a word is a shell such as `()`: that nothing was put into it is part of the sentence."""
 _HOLE: Final = "\0"
 _QUOTED: Final = re.compile(r"^(?:'[^']+'|\"[^\"]+\"|\([^()]+\)|\[[^\[\]]+\])[.,;:]?$")
-_LABELS: Final = frozenset({"user", "username", "host", "hostname", "named", "class", "device", "interface", "domain"})
+_LABELS: Final = frozenset({"user", "username", "host", "hostname", "class", "device", "interface", "domain"})
 _ENDPOINTS: Final = frozenset({"from", "to"})
 _CAPITALS: Final = re.compile(r"^[A-Z][A-Z_]+[.,;]?$")
 
@@ -408,7 +475,7 @@ def _is_value(template: Tokens, place: int, values: set[str]) -> bool:
     return (
         word in values
         or _QUOTED.match(word) is not None
-        or before in _LABELS
+        or (place > 1 and before in _LABELS)
         or (word.isalpha() and "(" in template[:place] and ")" in template[place:])
         or (before in _ENDPOINTS and _CAPITALS.match(word) is not None)
     )
