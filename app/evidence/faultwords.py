@@ -11,85 +11,126 @@ import re
 
 _VOCABULARY = frozenset(
     """
-    a abandoned aborted about above absent accept acceptable accepted access account accounts accumulated acknowledged
-    acquire acquired action active add added address addresses after again against age ahead all allocate allocated
-    allocation allow allowed already also always ambiguous amount amounts an and another answer any api app applied apply
-    archive archived archives are argument arguments as asset assets assign assigned assignment associated at attach
-    attached attempt attempted attempts attribute attributes auth authentication authorization authorized available away
-    back bad balance balanced balances bank base basket batch be because become been before begin behind below between
-    beyond binding blank block blocked body book booked booking both bound boundary bounds bracket branch broken budget
-    buffer build busy but by cache cached call callback called caller cancel canceled cancelled candidate cannot capacity
-    card cart cast category certificate chain change changed channel channels character characters charge charged chars
-    check checks checksum child children choice circuit circular claim class clean client clients clock close closed
-    closing code codec codes collection collections column columns command commit committed compare comparison compatible
-    complete completed component composite compute concurrent concurrently condition config configuration configured
-    confirm confirmed conflict conflicting conflicts connect connected connection connections connector constraint
-    constraints consumed consumer container contains content contents context contract conversion convert converted copy
-    corrupt corrupted corruption cost could count counter country coupon create created creating credential credentials
-    credit currencies currency current cursor customer customers cycle cycles data database date dates day days deadline
-    deadlock deadlocked debit declared declined decode decoding decrement decrypt default deferred defined delay delete
-    deleted delivered delivery denied depends deposit depth dequeue descriptor deserialize destination destroyed detached
-    detected device did differ different differs digest digit digits dimension dimensions directory disabled discarded
-    disconnected discount disk dispatch divide division do document documents does done down draft driver dropped due
-    duplicate duplicated duplicates during duration each early edge element elements eligible else email empty enabled
-    encode encoding encountered encrypted end ended ending endpoint engine enough enqueue ensure entity entries entry
-    environment equal equals error errors escape evaluate event events evicted exactly exceed exceeded exceeds except
-    exception exceptions exclusive execute executed execution executor exhausted exist existing exists exit exited expect
-    expected expecting expects expiration expired expires expiry export expression extra factor fail failed failing fails
-    failure false fatal feature fee fees fetch few field fields file files fill filled filter final find finish finished
-    finite first flag flight flow flush for forbidden foreign form format formatted found fraction free from frozen full
-    function functions fund funds future gateway generate generated get given gone goroutines granted greater group groups
-    guard half handle handled handler handlers hang has hash have header headers heap held help hidden high higher hit
-    hold holds hook host hours http id identical identifier identity idle if ignored illegal image immutable import
-    imported in inactive include included incompatible incomplete inconsistent incorrect index indexes indices infinite
-    initialise initialised initialization initialize initialized inner input insert inserted inside
-    insufficient integer integrity interface internal interrupted interval into invalid inventory invariant invocation
-    invoice invoices invoked io is issue it item items its iterable iterate iteration iterator job jobs join key keys kind
-    label large larger last late later latest layer leaf leak lease leaves ledger ledgers left length less level levels
-    library license limit limited limits line lines link list listen listener literal live load loaded loader loading
-    local locale lock locked locks log login long longer lookup loop lost low lower machine mail main maintenance malformed
-    manager mandatory many map mapped mapping mappings mask match matched matches matching max maximum may mean means
-    measure member members memory merge message messages metadata method methods migration minimum minor minute minutes
-    mirror mirrors mismatch mismatched missing mix mixed mode model modified modify module modules money month more most
-    move moved much multiple must mutable mutex name named names namespace nan native needed needs negative nested
-    network never new newer next no node nodes non nonzero nor not nothing notification now number
-    numbers numeric object objects obsolete of off offer offline offset old older on once one online only open opened
-    opening operand operands operation operations operator option optional options or order ordered orders origin other
-    out outdated outer output outside outstanding over overdraft overdrawn overdue overflow overlap overlapping overlaps
-    overridden owned owner owns package packet page pages paid pair pairs panic parallel parameter parameters parent parse
-    parsed part partial partition parts party pass passed password past path pattern pay payload payment payments payout
-    pending per percent percentage permission permissions permitted phone pipe place placed plan plans plugin plugins
-    point pointer policy pool port position positive possible precision premature present previous price priced prices
-    primary printer priority private problem process processed processing processor producer product products profile
-    program project promise promises properties property protected protocol provided provider public published publisher
-    purchase purged put quantities quantity queries query queue queued queues quota quote quotes raised range rate rates
-    ratio reach reachable reached read reader readable reading ready reason receipt receipts receive received receiver
-    recipient record records recover recoverable recovered recursion recursive redirect redirects reference referenced
-    references refund refunded refunds refused region register registered registration registry reject rejected rejects
-    relation release released remain remaining remote removed rename render replace replaced replica report request
-    requested requests require required requires reservation reserve reserved reset resolve resolved resource resources
-    response responses restart restarting restore restored restricted result results retries retry return returned returns
-    reused reverse reversed revision revoked role rollback root rotated round route routes row rows rule rules run running
-    runtime safe same save saved scale scan schedule scheduled schema scheme scope script search seat second seconds secret
-    section secure segment select self sell semaphore send sender sent sequence serial serialize serializable serializer
-    server service services session sessions set setting settings setup shape shard share shared shift ship shipment
-    shipped short should shut shutdown shutting side sign signal signature signed similar single size sized sku skipped
-    slice slot slots slow small smaller socket sold some sort sorted source space spans spare special specified spent stack
-    stage stale standard start started starting starts state statement states static status step steps still stock stocks
-    stop stopped storage store stored stores stream streams stuck style subject submit submitted subscriber subscription
-    subtotal sum support supported supports suspended switch sync syntax system table tables take taken target task tasks
-    tax template temporary tenant term terminated text than that the their them then there they this thread threads
-    threshold through throttled ticket tickets time timed timeout timer times timestamp timezone title to together token
-    tokens too top topic total totals trailing transaction transactions transfer transfers transient transition transport
-    tree trees tried truncated trusted try two type types unable unauthorized unavailable unbalanced unbound undefined
-    under underflow undo unexpected unfinished unhandled unhashable unhealthy unimplemented uninitialized union unique unit
-    units unknown unless unlocked unmatched unpack unpaid unparsable unreachable unreadable unrecognised unrecognized
-    unregistered unresolved unsafe unset unsigned unsorted unsupported until untrusted unused unusual unwritable up update
-    updated upgrade upload upper upstream url usable usage use used user users uses using valid validate validated
-    validation validator value values variable vector version versions view violated violates violation volume voucher
-    wait waited waiting wallet warehouse was watch way weight were when where which while whole width window with withdraw
-    withdrawal within without word work worker workers workflow would writable write writer writing written wrong year
-    years yet yield zero zone
+    a abandoned able aborted about above absent absolute abstract accept acceptable accepted accepts access accessed
+    account accounts accumulated acknowledged acquire acquired acquirer across action actions active add added adding
+    additional address addresses adjacent adult affected after again against age ahead aisle alarm alarms align aligned
+    alive all allergy allocate allocated allocation allow allowed allowlisted already also always ambiguous amount
+    amounts an ancestor and anonymous another answer any anything api app appears application applied apply appointment
+    appointments approval approvals approve approved approver archive archived archives are argument arguments around as
+    ask asset assets assign assigned assignment associated at attach attached attachment attachments attempt attempted
+    attempts attribute attributes audio auth authentication authorization authorized available away back backend
+    backorder backordered backpressure bad balance balanced balances bank banned barrier base basic basket batch battery
+    be because become been before begin beginning behind below beneficiary between beyond bid big bin binary binding
+    bitrate bits blacklisted blank block blocked blocklisted blocks boarding body book booked booking bookings both
+    bound boundary bounds bracket brain branch branches break broken budget buffer bug build building busy but by byte
+    bytes cache cached calculated calibrated calibration call callable callback called caller calling canary cancel
+    canceled canceling cancelled candidate cannot cap capacity caption captions card cardholder carrier carriers cart
+    cast category cause certificate certificates chain change changed changes channel channels character characters
+    charge chargeback charged chars check checking checkpoint checkpoints checks checksum child children choice choices
+    chunk circuit circular city claim claimant clash class classes clause clean clear cleared client clients clinic
+    clock clone close closed closes closing code codec codes collateral collection collections colon color column
+    columns combination combine combining comma command comment commit committed common compaction compare comparison
+    compatibility compatible compile complete completed component components composite compression compute concrete
+    concurrent concurrently condition config configuration configured confirm confirmed conflict conflicting conflicts
+    congested connect connected connecting connection connections connector consistent constant constraint constraints
+    construct constructed consume consumed consumer contain container containing contains content contents context
+    contract contracts control conversion convert converted copied copy copying correct corrupt corrupted corruption
+    cost could count counter country coupon courier course courses coverage crash create created creating credential
+    credentials credit currencies currency current currently cursor curve customer customers cycle cycles data database
+    date dates day days dead deadline deadlock deadlocked debit declaration declared declined decode decoded decoding
+    decrement decrypt default defer deferred define defined definition degraded delay delete deleted delimiter delivered
+    delivery denied dependencies dependency depends depleted deposit depot deprecated depth dequeue derive derived
+    descendant description descriptor deserialize despite destination destroyed detached detect detected determinant
+    determine device diagnosis did differ different differs digest digit digits dimension dimensions direction directly
+    directories directory disable disabled disallowed discarded disconnected discontinued discount dish disk dispatch
+    dispute disputed distinct distribution divide division do dock doctor document documents does domain done dormant
+    dose double down downgrade draft drained drift driver dropped due duplicate duplicated duplicates duration during
+    each early edge edges either election element elements eligible else email embedded emit emptied empty enable
+    enabled encode encoded encoding encountered encrypted end ended ending endpoint engine enough enqueue ensure enter
+    entered entity entries entry environment epoch equal equals error errors escape evaluate even event events evicted
+    exactly exam example exceed exceeded exceeds except exception exceptions exchange exchanged exchanges exclude
+    excluded exclusive execute executed execution executor exhausted exist existing exists exit exited expect expected
+    expecting expects expiration expired expires expiry explicitly exponent export exposure expression extend extension
+    external extra extract factor fail failed failing fails failure false fatal fault feature fee fees fenced fencing
+    fetch fetching few field fields file files fill filled filter final find finding finish finished finite firmware
+    first fit fixed flag flapping flight flow flush follower following footer for forbidden foreign form format
+    formatted found fraction fragile fragment frame frames fraud free from frozen full fully function functions fund
+    funds future gap gaps gate gateway generate generated generating generation generator generic get gift given gone
+    goroutines got grade grades granted graph graphs greater gross group groups guard guest half handle handled handler
+    handlers handles hang happen hardware has hash have header headers healthy heap heartbeat heartbeats heavier heavy
+    hedge held help here hidden high higher hit hold holding holdings holds hook host hour hours http hub hubs humidity
+    hung id identical identifier identify identity idle if ignore ignored illegal image images immediate immutable
+    implementation implicit import imported importing in inactive include included includes incompatible incomplete
+    inconsistent incorrect incorrectly index indexes indicate indices infer infinite information ingredient ingredients
+    inherit initialise initialised initialization initialize initialized inner input inputs insert inserted inserting
+    inside installed instances instantiate instead insufficient insurance integer integrity interest interface internal
+    interrupted interval into invalid invariant inventory invocation invoice invoices invoke invoked io is issue issuer
+    it item items iterable iterate iteration iterator its itself job jobs join key keys keywords kind known label lacks
+    lag lane large larger last latch late later latest layer leader leading leaf leak leaked lease leases leaves ledger
+    ledgers left legacy length lengths less lesson level levels library license light like likely limit limited limits
+    line lines link liquidity list listed listen listener listing lists literal live load loaded loader loading loan
+    local locale locate locations lock locked locks log login long longer longest lookup loop lost low lower lowercase
+    luggage machine mail main maintenance malformed manager mandate mandatory many map mapped mapping mappings margin
+    mark marked marker mask match matched matches matching matrix max maximum may mean means measure member members
+    memory mention menu merchant merchants merge message messages metadata meter meters method methods migration
+    migrations min minimum minor minute minutes mirror mirrors mismatch mismatched missed missing misuse mix mixed mod
+    mode model models modified modify module modules money monotonic month more most move moved much multiple must
+    mutable mutex name named names namespace nan native needed needs negative neither nested nesting net network never
+    new newer newline next night nights no node nodes non nonzero nor not note nothing notification now number numbers
+    numeric object objects obsolete obtain occurred odd of off offer offline offset offsets old older on once one online
+    only open opened opening operand operands operation operations operator option optional options or order ordered
+    ordering orders origin original other out outdated outer output outside outstanding over overdraft overdrawn overdue
+    overflow overflows overlap overlapping overlaps overloaded overridden override oversized overwrite owned owner owns
+    package packages packed packet packing padding page pages paid pair pairs pallet panic paragraph parallel parameter
+    parameters parcel parcels parent parse parsed parsing part partial partition partitions parts party pass passed
+    passenger passport password past path paths patient pattern pay payee payer payload payment payments payout pending
+    per percent percentage perform performed period permission permissions permitted phase phone picking picture pipe
+    place placed plain plan plans playlist plugin plugins point pointer pointers points policy pool populated port
+    portfolio portion position positions positive possible possibly postcode power precision premature premium preorder
+    prescription present pressure previous price priced prices primary prime print printer priority private problem
+    process processed processing processor produce producer product products profile program progress project promise
+    promises proper properties property protected protocol provide provided provider public published publisher purchase
+    purchases purged put quantities quantity queries query queue queued queues quorum quota quote quoted quotes raise
+    raised range ranges rate rates rather ratio reach reachable reached read readable reader reading readings reads
+    ready real reason rebalance rebalancing receipt receipts receive received receiver recipe recipient recognized
+    reconcile reconciled reconciliation record records recover recoverable recovered recursion recursive redirect
+    redirects reduce reference referenced references refund refunded refunding refunds refused refusing region register
+    registered registers registration registry regular reject rejected rejects relation relative release released
+    relocation remain remained remaining remote remove removed rename render repeat replace replaced replacement replica
+    replicas report reported represent representation request requested requests require required requirement requires
+    reservation reservations reserve reserved reset resolution resolve resolved resource resources response responses
+    restart restarting restock restocked restore restored restricted result resulted results resumed retries retrieve
+    retry return returned returns reuse reused reverse reversed revision revisions revoked role rollback rollout room
+    rooms root rotate rotated round route routes row rows rule rules run running runtime safe salt same saturated save
+    saved scalar scale scan schedule scheduled schema schemas scheme school scope script search seasonal seat seats
+    second seconds secret section secure see seed seeds seek seems seen segment select selection self sell semaphore
+    send sender sensor sensors sent separate separator sequence serial serializable serialize serialized serializer
+    server service services session sessions set sets setting settings settle settled settlement setup shape shard
+    shards share shared shelf shift ship shipment shipped shipping short shorter should shut shutdown shutting sibling
+    siblings side sign signal signaling signature signed signer signing silent similar simple single singular size sized
+    sizes skew skip skipped sku sleep slice slot slots slow small smaller snapshot snapshots socket sold some sort
+    sorted source space spans spare special specific specified specifier specify spent split spread stack stage stale
+    stalled standard start started starting starts state statement statements states static status stay step steps still
+    stock stocks stop stopped stopping stops storage store stored stores strategy stream streams street strictly strings
+    stuck student style subject submit submitted subprocess subscriber subscription substring subtitle subtotal
+    succeeded success successful such suffix suitable sum summary supplier suppliers supply support supported supports
+    supposed suspended suspicious swapped switch symbol sync syntax system table tables take taken takes target tariff
+    tariffs task tasks tax teacher temperature template templates temporary tenant term terminal terminals terminated
+    tests text than that the their them then there they third this thread threads three threshold throttled throttling
+    through thumbnail ticket tickets time timed timeout timer times timestamp timezone title to together token tokens
+    tombstone too tool top topic total totals track tracks trade trades trailer trailing transaction transactions
+    transfer transfers transient transition transport tree trees tried trigger truck truncate truncated trust trusted
+    try trying two type types unable unaligned unauthorized unavailable unbalanced unbound unchanged uncompressed
+    undefined under underflow underlying undo unexpected unfinished unhandled unhashable unhealthy unimplemented
+    uninitialized union unique unit units unknown unless unlocked unmatched unpack unpacked unpaid unparsable unquoted
+    unreachable unreadable unrecognised unrecognized unregistered unresolved unresponsive unsafe unset unsigned unsorted
+    unsupported unterminated until untrusted unused unusual unverified unwritable up update updated upgrade upload upper
+    uppercase upstream url usable usage use used user users uses using valid validate validated validation validator
+    value values variable vat vector vehicle vendor vendors verification verified verify version versions vertex via
+    video view violated violates violation visa visited voltage volume voucher wait waited waiter waiting wallet want
+    warehouse was watch watermark way weighs weight weights were when where whether which while whole width window with
+    withdraw withdrawal within without word work worker workers workflow would writable write writer writes writing
+    written wrong year years yet yield zero zone
     """.split()  # noqa: SIM905 - as a list of literals it would be a thousand lines
 )
 
@@ -138,8 +179,14 @@ def fault_words(message: str, *, codes_only: bool = False) -> str:
     return " ".join(dict.fromkeys([*words, *kept]))
 
 
+_NUMBER = {"are": "is", "were": "was", "have": "has"}
+
+
 def _known(word: str) -> list[str]:
+    """The word as it counts: `item` and `items` are one, since a value decides between them."""
     low = word.lower()
-    if low in _VOCABULARY:
-        return [low]
-    return [part for part in low.split("-") if part in _VOCABULARY and len(part) > 1] if "-" in low else []
+    if low not in _VOCABULARY:
+        return [part for part in low.split("-") if part in _VOCABULARY and len(part) > 1] if "-" in low else []
+    if low[-1] == "s" and low[:-1] in _VOCABULARY and len(low) > 3:
+        return [low[:-1]]
+    return [_NUMBER.get(low, low)]

@@ -483,11 +483,12 @@ def _step_python(trace: _Trace, lines: Sequence[LogEntry], at: int, text: str, *
     if _PY_BOXED.match(text):
         if "Exception Group Traceback" in text and trace.raised and not trace.linked and "|" not in text:
             return _Step.NEW
-        trace.raised, trace.linked = True, False
+        trace.raised, trace.linked, trace.braces = True, False, 1
         return _Step.TAKE
     if "Traceback (most recent call last)" in text:
         if trace.linked:
             trace.raised = trace.linked = False
+            trace.braces = 0
             return _Step.TAKE
         return _Step.NEW
     if text.startswith(("During handling of the above", "The above exception was the direct")):
@@ -502,7 +503,8 @@ def _step_python(trace: _Trace, lines: Sequence[LogEntry], at: int, text: str, *
             trace.raised = True
             return _Step.TAKE
         return _Step.PASS
-    if near and not _LOG_LINE.match(text) and _opens(text) is None and not _heads_next(lines, at):
+    in_box = trace.braces and not trace.linked  # what a group says stands inside of its box
+    if near and not in_box and not _LOG_LINE.match(text) and _opens(text) is None and not _heads_next(lines, at):
         return _Step.TAKE
     return _Step.PASS
 

@@ -9,6 +9,7 @@ Nothing here raises on any text: what cannot be read as a trace is None.
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from app.evidence.faultwords import fault_words
@@ -205,7 +206,7 @@ def _message_key(language: Language, raised: RawException, innermost: RawExcepti
     if _DATA_DEPENDENT.search(_short_type(innermost.type)):
         return ""
     if language is Language.GO:
-        return _innermost_words(innermost.message)
+        return fault_words(innermost.message)
     by_program = raised is innermost and (innermost.frames[0] is frame or _GUARDS.search(innermost.frames[0].function))
     message = innermost.message
     if language is Language.DOTNET:
@@ -213,14 +214,6 @@ def _message_key(language: Language, raised: RawException, innermost: RawExcepti
             return ""
         message = _DOTNET_PARAMETER.sub("", message)
     return fault_words(message, codes_only=not by_program)
-
-
-def _innermost_words(message: str) -> str:
-    """Go wraps by `what was tried: cause`, and its chain of causes is only in the text."""
-    for part in reversed(message.split("\n", 1)[0].split(": ")):
-        if words := fault_words(part):
-            return words
-    return ""
 
 
 def _cycle(language: Language, frames: Sequence[RawFrame]) -> str:
@@ -437,7 +430,9 @@ def _read_python(text: str) -> RawTrace | None:
                 else:
                     skip_from, block = depth, None
                 continue
-        elif block is not None and block.depth and not line:
+        elif (block is not None and block.depth and not line) or (
+            skip_from is not None and not line.startswith(("Traceback", *_PY_LINKS))
+        ):
             continue
         else:
             depth = 0
@@ -598,7 +593,7 @@ def _node_frame(line: str) -> RawFrame | None:
     else:
         function, file, at = "<anonymous>", frame[6], frame[7]
     own = at is not None and not _NODE_LIBRARY.search(file)
-    return RawFrame(function, file or None, _number(at), None, own)
+    return RawFrame(function, file if at is not None else None, _number(at), None, own)
 
 
 _NODE_PREFACE = re.compile(r"^(?:file://)?(/\S+\.[cm]?[jt]sx?|[A-Z]:\\\S+):(\d+)$", re.MULTILINE)
@@ -741,6 +736,10 @@ def _dotnet_module(function: str) -> str | None:
 _GO_PLACE = re.compile(r"^\s+(\S.*\.(?:go|s|c)):(\d+)(?: \+0x[0-9a-f]+)?(?: fp=.*)?\s*$")
 _GO_CALL = re.compile(r"^(?:created by )?(\S+?)(?:\((?!\*).*\))?(?: in goroutine \d+)?$")
 _GO_PANIC = re.compile(r"(?:^|[\s:])(panic|fatal error): (.*)$")
+_GO_PASSED_ON = re.compile(
+    r"(?!runtime error: )[^:]*\b(?:failed|failure|error|panic\w*|recovered|crashed|ERROR|FATAL)\b[^:]*: (?!$)"
+)
+"""What a logger says before it passes on the error that it recovered."""
 _GO_STAMP = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? (?:\S+\.go:\d+: )?")
 
 
@@ -798,8 +797,9 @@ def _go_header(header: Sequence[str], panicked: bool) -> tuple[str, str]:
         if "panic serving" in line:
             return "panic", line.split("panic serving", 1)[1].partition(": ")[2]
     said = _GO_STAMP.sub("", next((line for line in header if line.strip()), ""))
-    _, colon, rest = said.partition(": ")  # what the logger said before it passed on the error
-    return ("panic" if panicked else "error"), rest if colon else said
+    while colon := _GO_PASSED_ON.match(said):
+        said = said[colon.end() :]
+    return ("panic" if panicked else "error"), said
 
 
 def _go_package(function: str) -> str:
@@ -817,9 +817,9 @@ def _go_own(function: str, file: str) -> bool:
 _RUBY_RAISED = re.compile(
     r"(?:^|\s)((?:[A-Z]:)?[^\s:]+|<internal:[^>]+>|\(eval[^)]*\)):(\d+):in [`'](.*?)': (.*?)(?: \(([A-Z][\w:]*)\))?$"
 )
-_RUBY_FRAME = re.compile(
-    r"^\s*(?:from |\d+: from )?((?:[A-Z]:)?[^\s:]+|<internal:[^>]+>|\(eval[^)]*\)):(\d+):in [`'](.*)'\s*$"
-)
+_RUBY_FRAME = re.compile(r"^\s*(?:from )?((?:[A-Z]:)?[^\s:]+|<internal:[^>]+>|\(eval[^)]*\)):(\d+):in [`'](.*)'\s*$")
+_RUBY_NUMBERED = re.compile(r"^\s*\d+: from (\S+?):(\d+):in [`'](.*)'\s*$")
+"""A frame of a backtrace that begins at the bottom of the stack."""
 _RUBY_LOGGED = re.compile(r"^(.*?) ?\(([A-Z][\w:]*)\)$")
 
 
@@ -829,8 +829,12 @@ def _read_ruby(text: str) -> RawTrace | None:
     message: list[str] = []
     frames: list[RawFrame] = []
     before: list[str] = []
+    upside_down: list[RawFrame] = []
     for line in text.split("\n"):
         if ":in " in line:
+            if frame := _RUBY_NUMBERED.match(line):
+                upside_down.append(_ruby_frame(frame[1], frame[2], frame[3]))
+                continue
             if frame := _RUBY_FRAME.match(line):
                 if not frames and not name and before:
                     name, message = _ruby_logged(before)
@@ -838,9 +842,10 @@ def _read_ruby(text: str) -> RawTrace | None:
                 continue
             if raised := _RUBY_RAISED.search(line):
                 if frames:
-                    chain.append(RawException(name, _message(message), tuple(frames[:_MAX_FRAMES])))
+                    chain.append(_ruby_raised(name, message, frames))
                 name, message = raised[5] or "RuntimeError", [raised[4]]
-                frames = [_ruby_frame(raised[1], raised[2], raised[3])]
+                frames = [_ruby_frame(raised[1], raised[2], raised[3]), *reversed(upside_down)]
+                upside_down = []
                 continue
         if frames and len(frames) == 1 and name:
             if line.strip():
@@ -849,8 +854,17 @@ def _read_ruby(text: str) -> RawTrace | None:
             before.append(line)
     if not frames:
         return None
-    chain.append(RawException(name, _message(message), tuple(frames[:_MAX_FRAMES])))
+    chain.append(_ruby_raised(name, message, frames))
     return RawTrace(Language.RUBY, tuple(chain))
+
+
+def _ruby_raised(name: str, message: Sequence[str], frames: Sequence[RawFrame]) -> RawException:
+    """A method written in C stands at the place of its caller; the caller is the program's, the method is Ruby's."""
+    kept = [
+        frame._replace(in_app=False) if frame[1:3] == below[1:3] and frame.function != below.function else frame
+        for frame, below in pairwise(frames[: _MAX_FRAMES + 1])
+    ]
+    return RawException(name, _message(message), (*kept, *frames[len(kept) : _MAX_FRAMES]))
 
 
 def _ruby_logged(before: Sequence[str]) -> tuple[str, list[str]]:
@@ -872,13 +886,15 @@ def _ruby_frame(file: str, line: str, function: str) -> RawFrame:
 _PHP_PLAIN = re.compile(
     r"(?:^|[\s\]])(?:PHP )?((?:Fatal|Parse|Recoverable fatal|Core|Compile) error|Warning|Notice|Deprecated): +(?!Uncaught )",
 )
-_PHP_FRAME = re.compile(r"^#\d+ (?:\[internal function\]|(.+?)\((\d+)\)): (.*?)(?:\(.*)?$")
+_PHP_FRAME = re.compile(r"^#\d+ (?:\[internal function\]|(.+?)\((\d+)\)): ([^({]*\{closure[^}]*\}|.*?)(?:\(.*)?$")
 _PHP_TYPE = re.compile(
     r"(?:^|[\s:(])([A-Za-z_]\w*(?:\\\w+)+|[A-Z]\w*(?:Exception|Error)|[A-Z]\w+)(?:\(code: [^)]*\))?(: |$)"
 )
 
 
 def _read_php(text: str) -> RawTrace | None:
+    if "[stacktrace]" in text:
+        text = text.replace("\\\\", "\\")  # Monolog prints a trace inside of JSON
     lines = text.split("\n")
     blocks: list[tuple[list[str], list[tuple[str | None, str | None, str]]]] = []
     head: list[str] = []
