@@ -61,12 +61,12 @@ def _in_group(group: ErrorGroup, index: "_Index") -> Iterator[Recognition]:
 
 
 def _text_of(sample: Sample, group: ErrorGroup) -> str:
-    """Everything that the sample says: status of the call, message, and the exceptions of a trace kept in its own field."""
+    """Everything that the sample says, in one line: status of the call, message, exceptions of a trace in its own field."""
     parts = [sample.audit.status_message] if sample.audit else []
     parts.append(sample.message)
     if group.trace is not None:
         parts += [f"{info.type}: {info.message}" for info in group.trace.chain]
-    return "\n".join(part for part in parts if part)
+    return " ".join(" ".join(parts).split())
 
 
 _BASE = {Specificity.SYMPTOM: 0.2, Specificity.GENERIC: 0.45, Specificity.PRODUCT: 0.7, Specificity.EXACT: 0.9}
@@ -172,7 +172,7 @@ def _wordings(texts: Sequence[str]) -> tuple[_Wording, ...]:
     """Cut at the gaps. A fragment that touches a gap without a space between may begin or end inside a word there."""
     out: list[_Wording] = []
     for text in texts:
-        pieces = text.lower().split(GAP)
+        pieces = " ".join(text.lower().split()).split(GAP)
         last = len(pieces) - 1
         out.append(
             tuple(

@@ -530,7 +530,7 @@ SIGNATURES: tuple[Signature, ...] = (
         when=Predicate(
             (
                 "password authentication failed for user",
-                "FATAL: role … does not exist",
+                'role "…" does not exist',
                 "Access denied for user '… (using password",
                 "Access denied for user '…'@'cloudsqlproxy~",
                 "ER_ACCESS_DENIED_ERROR",

@@ -91,7 +91,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Cannot open access to console, the root account is locked",
                 "dracut-emergency",
                 "Entering rescue mode",
-                "ALERT! … does not exist. Dropping to a shell",
+                "ALERT! … does not exist",
                 'Generating "/run/initramfs/rdsosreport.txt"',
                 "Failed to load SELinux policy",
                 "Freezing execution",
@@ -495,6 +495,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "scale.up.error.out.of.resources",
                 "VM instance is currently unavailable in the … zone",
                 "GCE out of resources",
+                "insufficientCapacity",
             )
         ),
         layer=Layer.CAPACITY,

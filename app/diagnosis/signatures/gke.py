@@ -167,6 +167,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "OutOfpods",
                 "Predicate NodeAffinity failed",
                 "UnexpectedAdmissionError",
+                "FailedScheduling",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
@@ -521,6 +522,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "network plugin returns error",
                 'plugin type="…" failed (add)',
                 "Network not ready",
+                "NetworkPlugin cni failed",
             ),
             without=("no IP addresses available in range set",),
         ),

@@ -49,6 +49,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "is missing permissions",
                 "does not have … permission",
                 "service account … missing permissions",
+                "User not authorized to act as service account",
+                "not authorized to act as service account",
             ),
             without=("secretmanager.versions.access", "has not been used in project", "cloudkms.", "exceeded quota"),
             pattern=r"denied|required '|does not have|missing|lacks|needs the|not authorized|permission",

@@ -31,6 +31,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "INTERNAL_ERROR",
                 "System error. Please retry",
                 "An internal error occurred while processing",
+                "13 INTERNAL:",
             ),
             without=("INTERNAL_ERROR … stream error", "failed calling webhook"),
         ),

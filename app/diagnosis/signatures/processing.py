@@ -55,6 +55,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Component … failed to activate",
                 "Cluster creation failed",
                 "PROVISION task failed in",
+                "Failed to initialize node",
             )
         ),
         layer=Layer.INFRASTRUCTURE,

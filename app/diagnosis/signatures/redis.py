@@ -37,6 +37,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Redis::CannotConnectError",
                 "redis: connection pool timeout",
                 "It was not possible to connect to the redis server",
+                "Timeout reading from socket",
+                "Socket closed unexpectedly",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
