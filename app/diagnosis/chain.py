@@ -149,10 +149,11 @@ def trace_causes(evidence: Evidence, causes: Sequence[Cause]) -> Chain:
     ranked = sorted(causes, key=lambda cause: (cause.group in caused, *rank(cause)))
     root = next((cause for cause in ranked if _may_be_root(groups[cause.group], effects[cause.group], evidence)), None)
     symptoms = reach(root.group, links) if root else ()
+    titles = {cause.group: cause.title for cause in causes}
     rejected = tuple(
-        RejectedCause(cause, _folded(cause, links))
-        for cause in ranked[1:]
-        if cause.group in caused and not cause.symptom
+        RejectedCause(cause, _folded(cause, links, titles))
+        for cause in ranked
+        if cause is not root and cause.group in caused and not cause.symptom
     )
     return Chain(root, tuple(ranked), rejected, links, symptoms)
 
@@ -196,8 +197,11 @@ def reach(start: Fingerprint, links: Sequence[CausalLink]) -> tuple[Fingerprint,
     return tuple(out)
 
 
-def _folded(cause: Cause, links: Sequence[CausalLink]) -> Claim:
-    return next(link.claim for link in links if link.effect == cause.group)
+def _folded(cause: Cause, links: Sequence[CausalLink], titles: Mapping[Fingerprint, Sentence]) -> Claim:
+    """Why a recognised failure is no root: another one, which says more of its cause, leads to it."""
+    link = next(link for link in links if link.effect == cause.group)
+    text = sentence("it follows from this ({}): {}", link.kind, titles[link.cause])
+    return Claim(text, link.claim.evidence, Basis.INFERRED)
 
 
 # --- links ------------------------------------------------------------------------------------------------------------

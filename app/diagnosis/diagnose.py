@@ -13,6 +13,7 @@ from typing import LiteralString
 
 from app.diagnosis.chain import NEAR, Chain, groups_by_id, said, times, trace_causes
 from app.diagnosis.changes import match_commits
+from app.diagnosis.circumstances import SERVERLESS
 from app.diagnosis.configured import compare_configured
 from app.diagnosis.ledger import build_ledger, find_suspects
 from app.diagnosis.model import (
@@ -27,6 +28,7 @@ from app.diagnosis.model import (
     Match,
     ProbeRef,
     ReadingRef,
+    RejectedCause,
     RequiredAction,
     Sentence,
     sentence,
@@ -41,6 +43,7 @@ from app.evidence.model import (
     ErrorGroup,
     Evidence,
     Fingerprint,
+    LayerOwner,
     ProbeKind,
     ProbeState,
     ProbeTarget,
@@ -74,8 +77,8 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
     return Diagnosis(
         summary=_summary(evidence, chain, card, group),
         root=chain.root,
-        causes=chain.ranked,
-        rejected=chain.rejected,
+        causes=tuple(cause for cause in chain.ranked if all(cause != no.cause for no in chain.rejected)),
+        rejected=(*chain.rejected, *_set_aside(evidence, chain)),
         links=chain.links,
         symptoms=chain.symptoms,
         failure_class=chain.root.failure_class if chain.root else None,
@@ -138,6 +141,43 @@ def _cause(group: ErrorGroup, found: Recognition) -> Cause:
     )
 
 
+# --- what it is not -----------------------------------------------------------------------------------------------------
+
+_UNREACHED_DATABASE = ("cloud-sql-connection-timeout", "cloud-sql-connection-refused")
+
+
+def _set_aside(evidence: Evidence, chain: Chain) -> tuple[RejectedCause, ...]:
+    """What people suspect first when a database is not reached, where what was read speaks against it."""
+    root = chain.root
+    if root is None or root.failure_class not in _UNREACHED_DATABASE:
+        return ()
+    seen = (EntryRef(root.group),)
+    entry = groups_by_id(evidence)[root.group].latest
+    out: list[RejectedCause] = []
+    for result in evidence.probes:
+        if result.target.kind is ProbeKind.CLOUD_SQL and result.state is ProbeState.HEALTHY:
+            cause = _suspicion(root, "cloud-sql-instance-unavailable", sentence("The database itself is down"))
+            why = sentence("{} is up, read at {}", result.target.name, result.read_at)
+            out.append(RejectedCause(cause, Claim(why, (ProbeRef(result.target),))))
+    named = any(
+        "connector" in g.latest.message.lower() for g in evidence.observations.groups if "vpc" in g.title.lower()
+    )
+    asked = any(result.target.kind is ProbeKind.VPC_CONNECTOR for result in evidence.probes)
+    if entry.resource_type in SERVERLESS and "[private-ip]" not in entry.message and not (named or asked):
+        cause = _suspicion(root, "vpc-connector-unavailable", sentence("A VPC connector"))
+        why = sentence("nothing that was read names one, and neither the socket path nor a public address implies one")
+        out.append(RejectedCause(cause, Claim(why, seen, Basis.INFERRED)))
+    return tuple(out)
+
+
+def _suspicion(root: Cause, failure_class: str, title: Sentence) -> Cause:
+    claim = Claim(title, (EntryRef(root.group),), Basis.HYPOTHESIS)
+    owner = LayerOwner.INFRASTRUCTURE
+    return Cause(
+        root.group, None, failure_class, title, None, Layer.INFRASTRUCTURE, owner, score=0.0, symptom=False, claim=claim
+    )
+
+
 # --- what is said of it -----------------------------------------------------------------------------------------------
 
 
@@ -172,12 +212,32 @@ def _deciding_check(evidence: Evidence, chain: Chain, signature: Signature | Non
     beside = DecidingCheck(sentence("what the same resource wrote in the minutes before"), around) if around else None
     if root is None or signature is None or root.symptom or is_own_limit(group, signature):
         return beside
-    for check in likely_checks(signature, group):
-        if (command := fill_check(check, group.latest.resource_labels, root.component)) is not None:
-            supposed = _supposed(signature, group)
-            question = sentence("whether it is this: {}", supposed) if supposed else sentence("what is behind it")
-            return DecidingCheck(question, command)
-    return beside
+    causes = likely_causes(signature, group)
+    commands = [
+        (check, command)
+        for check in likely_checks(signature, group)
+        if (command := fill_check(check, group.latest.resource_labels, root.component)) is not None
+    ]
+    if not commands:
+        return beside
+    part = next((part for word, part in _DECIDES if causes and word in causes[0]), "")
+    command = next((command for check, command in commands if part in check), commands[0][1])
+    question = (
+        sentence("whether it is this: {}", signature.said(causes[0])) if causes else sentence("what is behind it")
+    )
+    return DecidingCheck(question, command)
+
+
+_DECIDES = (
+    ("egress", "run services describe"),
+    ("NAT", "run services describe"),
+    ("role", "get-iam-policy"),
+    ("address", "describe"),
+    ("instance", "instances describe"),
+    ("firewall", "firewall-rules"),
+    ("subnet", "subnets"),
+)
+"""A word of a supposed cause to a part of the command that would show it, first fit; else the signature's first check."""
 
 
 def _supposed(signature: Signature | None, group: ErrorGroup | None) -> Sentence | None:

@@ -46,6 +46,22 @@ def test_the_wrapper_alone_gives_a_time_limit_and_no_cause() -> None:
     assert "8.0s" in str(verdict.whys)
 
 
+def test_a_vpc_connector_is_set_aside_and_not_blamed() -> None:
+    verdict = diagnose(startup(line(DIAL.format("34.10.20.30"), minute=5)))
+    set_aside = {no.cause.failure_class: plain(no.refuted_by.text) for no in verdict.rejected}
+    assert "socket path" in set_aside["vpc-connector-unavailable"]
+    assert not any("vpc-access" in (action.command or "") for action in verdict.actions)
+    assert verdict.recommendation.changes_if is not None
+    assert "run services describe" in verdict.recommendation.changes_if.command
+
+
+def test_a_recognised_consequence_is_kept_with_what_refutes_it_as_the_cause() -> None:
+    verdict = diagnose(startup(line(DIAL.format("34.10.20.30"), minute=5)))
+    wrapper = next(no for no in verdict.rejected if no.cause.signature == "sql-wrapper-timeout")
+    assert "it follows from this" in plain(wrapper.refuted_by.text)
+    assert wrapper.cause not in verdict.causes
+
+
 def test_a_private_address_from_a_serverless_service_points_at_its_own_egress() -> None:
     verdict = diagnose(read(line(DIAL.format("10.20.30.4"))))
     assert (verdict.layer, verdict.owner) == (Layer.CONFIGURATION, LayerOwner.INFRASTRUCTURE)
