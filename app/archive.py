@@ -5,6 +5,7 @@ before it is acknowledged. Text in it had its secrets cut before it came here. L
 """
 
 import asyncio
+import logging
 import queue
 import secrets
 import threading
@@ -17,10 +18,12 @@ from typing import Any
 
 import sqlalchemy
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Engine, event, text
 
 from app.evidence.model import Evidence
 from app.report.model import Report
+
+_log = logging.getLogger(__name__)
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS deliveries (
@@ -309,7 +312,7 @@ class Archive:
 
 def open_engine(store: str) -> Engine:
     """SQLite in WAL, which persists in the file and which the jobs' engine then finds set; every commit reaches the disk."""
-    engine = sqlalchemy.create_engine(store)
+    engine = sqlalchemy.create_engine(store, pool_pre_ping=not store.startswith("sqlite:"))
     if store.startswith("sqlite:"):
 
         @event.listens_for(engine, "connect")
@@ -353,27 +356,29 @@ class Inbox:
         await asyncio.wrap_future(future)
 
     def _write(self) -> None:
-        handed: list[str] = []
-        with self._archive.engine.connect() as connection:
-            running = True
-            while running or self._pending:
-                batch, running = self._arrived(wait=not self._pending and not handed and running, running=running)
+        running = True
+        pause = 0.0
+        while running or (self._pending and not pause):
+            wait = pause or None if pause or not self._pending else 0.0
+            batch, running = self._arrived(wait, running=running)
+            try:
                 if batch:
-                    self._commit(connection, batch)
+                    self._commit(batch)
                 elif self._pending:
-                    delivery = self._pending.pop(0)
-                    self._hand_on(delivery)
-                    handed.append(delivery.guid)
-                if handed and (len(handed) >= 64 or not self._pending):
-                    connection.execute(_QUEUED, [{"guid": guid} for guid in handed])
-                    connection.commit()
-                    handed.clear()
+                    self._hand_some_on()
+                pause = 0.0
+            except Exception:  # the thread must outlive an outage of the store: deliveries still come in
+                _log.exception("stored deliveries cannot be handed on yet")
+                pause = 1.0
 
-    def _arrived(self, *, wait: bool, running: bool) -> tuple[list[tuple[StoredDelivery, Future[None]]], bool]:
+    def _arrived(self, wait: float | None, *, running: bool) -> tuple[list[tuple[StoredDelivery, Future[None]]], bool]:
+        """What came in; waits `wait` seconds for a first one, without end when None. False: `stop` was called."""
         batch: list[tuple[StoredDelivery, Future[None]]] = []
+        if not running:
+            return batch, running
         try:
             while len(batch) < 256:
-                item = self._arrivals.get(block=wait and not batch)
+                item = self._arrivals.get(block=not batch and wait != 0.0, timeout=wait or None)
                 if item is None:
                     return batch, False
                 batch.append(item)
@@ -381,20 +386,29 @@ class Inbox:
             pass
         return batch, running
 
-    def _commit(self, connection: Connection, batch: Sequence[tuple[StoredDelivery, Future[None]]]) -> None:
-        now = _ms(datetime.now(UTC))
+    def _hand_some_on(self) -> None:
+        """Until somebody waits for a commit, or enough are done to note it."""
+        handed: list[str] = []
         try:
-            fresh: list[StoredDelivery] = []
-            for delivery, _ in batch:
-                row = connection.execute(
-                    _STORE,
-                    {"guid": delivery.guid, "event": delivery.event, "subject": delivery.subject, "now": now},
-                ).one_or_none()
-                if row is not None:
-                    fresh.append(StoredDelivery(delivery.guid, delivery.event, delivery.subject, row[0]))
-            connection.commit()
+            while self._pending and len(handed) < 64 and self._arrivals.empty():
+                self._hand_on(self._pending[0])
+                handed.append(self._pending.pop(0).guid)
+        finally:
+            if handed:
+                with self._archive.engine.begin() as connection:
+                    connection.execute(_QUEUED, [{"guid": guid} for guid in handed])
+
+    def _commit(self, batch: Sequence[tuple[StoredDelivery, Future[None]]]) -> None:
+        now = _ms(datetime.now(UTC))
+        fresh: list[StoredDelivery] = []
+        try:
+            with self._archive.engine.begin() as connection:
+                for delivery, _ in batch:
+                    values = {"guid": delivery.guid, "event": delivery.event, "subject": delivery.subject, "now": now}
+                    row = connection.execute(_STORE, values).one_or_none()
+                    if row is not None:
+                        fresh.append(StoredDelivery(delivery.guid, delivery.event, delivery.subject, row[0]))
         except Exception as error:  # whoever waits must hear of it; the delivery is then answered with an error
-            connection.rollback()
             for _, future in batch:
                 future.set_exception(error)
             return
