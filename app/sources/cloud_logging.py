@@ -1,0 +1,407 @@
+"""Log source over the Cloud Logging API: filter, paging, quota, and what went wrong told as gaps.
+
+Owns the plan of one audit's reads, the limiter that keeps a project's minute quota, and the step from protobuf to the mapping
+that the one parser reads. Leaves the filter texts to `filters.py`, reading an entry to `evidence/entries.py`, and which project
+may be read at all to its caller: entries of any other project are refused here and reported.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, cast
+
+from google.api_core import exceptions
+from google.cloud.audit.audit_log_pb2 import AuditLog
+from google.cloud.logging_v2.types import ListLogEntriesRequest
+from google.protobuf.json_format import MessageToDict
+
+from app.errors import SourceRefused, Unavailable
+from app.evidence.entries import BadEntry, parse_entry
+from app.evidence.model import Gap, LogEntry, LogQuestion, LogsRead, Reading, Severity, Window
+from app.redact import cut
+from app.sources import filters
+from app.sources.filters import Filter
+
+_log = logging.getLogger(__name__)
+
+PAGE = 1_000
+"""Entries of a page: the largest that the API accepts."""
+DEADLINE = timedelta(seconds=20)
+_TRIES = 3
+_BACK_OFF = timedelta(seconds=2)
+_BEFORE_ONSET = timedelta(minutes=5)
+_AFTER_ONSET = timedelta(minutes=1)
+_SHARE_OF_THE_REST = 0.05
+
+
+class Client(Protocol):
+    """What is asked of `LoggingServiceV2AsyncClient`."""
+
+    async def list_log_entries(self, request: Any, *, retry: Any, timeout: float) -> Any: ...  # noqa: ASYNC109 - the SDK's name
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many pages each step may read; their sum is what an audit may spend. Unspent pages of one step go to no other."""
+
+    deployments: int = 2
+    failures: int = 6
+    rest: int = 1
+    """A sample of what lies before the oldest failure read, when there are more failures than fit."""
+    requests: int = 1
+    onset: int = 2
+
+    @property
+    def reads(self) -> int:
+        return self.deployments + self.failures + self.rest + self.requests + self.onset
+
+
+class Limiter:
+    """At most `per_minute` reads in any 60 s, shared by all audits of a project. Waiting is fair, in order of asking."""
+
+    def __init__(
+        self,
+        per_minute: int = 50,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._times: deque[float] = deque(maxlen=per_minute)
+        self._clock = clock
+        self._sleep = sleep
+        self._turn = asyncio.Lock()
+
+    async def take(self) -> None:
+        async with self._turn:
+            if len(self._times) == self._times.maxlen:
+                wait = self._times[0] + 60 - self._clock()
+                if wait > 0:
+                    await self._sleep(wait)
+            self._times.append(self._clock())
+
+
+@dataclass(slots=True)
+class _Step:
+    """One filter read page by page, newest first."""
+
+    name: str
+    filter: Filter
+    window: Window
+    pages: int
+    entries: int = 0
+    calls: int = 0
+    bad: int = 0
+    oldest: datetime | None = None
+    unread: str | None = None
+    """Why there is more than was read; None when everything was."""
+
+
+@dataclass(slots=True)
+class _Audit:
+    """What one audit has seen so far."""
+
+    sink: Callable[[LogEntry], None]
+    seen: set[tuple[datetime, str]] = field(default_factory=set[tuple[datetime, str]])
+    foreign: int = 0
+    first_failure: datetime | None = None
+    gaps: list[Gap] = field(default_factory=list[Gap])
+
+
+class CloudLogging:
+    """Entries of `resources` (`projects/p`, or a log view) by a plan of reads.
+
+    `allowed` are the project ids that entries may come from. Raises `SourceRefused` when the very first read is not permitted
+    and `Unavailable` when the service is out at that point; later trouble becomes a gap, and what was read counts.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        resources: Sequence[str],
+        allowed: frozenset[str],
+        limiter: Limiter,
+        *,
+        plan: Plan = Plan(),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._resources = list(resources)
+        self._allowed = allowed
+        self._limiter = limiter
+        self._plan = plan
+        self._sleep = sleep
+
+    async def read(self, question: LogQuestion, sink: Callable[[LogEntry], None]) -> LogsRead:
+        window = question.window
+        if window is None:
+            raise ValueError("live logs need a window")
+        services = filters.of_services(question.services)
+        audit = _Audit(sink)
+        steps: list[_Step] = []
+
+        async def step(name: str, within: Window, pages: int, *clauses: Filter | None) -> _Step:
+            one = _Step(name, filters.every(*clauses, filters.within(within)), within, pages)
+            steps.append(one)
+            await self._read(one, audit, first=len(steps) == 1)
+            return one
+
+        failed = await step("failures", window, self._plan.failures, services, filters.failures())
+        if failed.unread is not None and failed.oldest is not None and failed.oldest > window.start:
+            earlier = Window(window.start, failed.oldest)
+            share = filters.sampled(_SHARE_OF_THE_REST)
+            await step("earlier failures, a sample", earlier, self._plan.rest, services, filters.failures(), share)
+        events = filters.platform_events()
+        told = filters.deployments() if services is None else Filter(f"({services} AND {filters.deployments()})")
+        await step("deployments and platform events", window, self._plan.deployments, filters.either(told, events))
+        await step("requests", window, self._plan.requests, services, filters.requests())
+        if audit.first_failure is not None:
+            around = Window(
+                max(window.start, audit.first_failure - _BEFORE_ONSET),
+                min(window.end, audit.first_failure + _AFTER_ONSET),
+            )
+            if around.start < around.end:
+                await step("around the first failure", around, self._plan.onset, services)
+        return LogsRead(tuple(self._reading(one) for one in steps), tuple(self._gaps(steps, audit)))
+
+    # --- one step -----------------------------------------------------------------------------------------------------
+
+    async def _read(self, step: _Step, audit: _Audit, *, first: bool) -> None:
+        token = ""
+        while step.calls < step.pages:
+            try:
+                page = await self._page(step, token)
+            except SourceRefused as refused:
+                if first and step.entries == 0:
+                    raise
+                step.unread = refused.reason
+                audit.gaps.append(Gap(refused.source, cut(refused.reason), refused.meaning, refused.remedy))
+                return
+            except Unavailable as out:
+                if first and step.entries == 0:
+                    raise
+                step.unread = str(out)
+                meaning = f"the read of {step.name} stopped there; counts are lower bounds"
+                audit.gaps.append(Gap("logs", cut(str(out)), meaning, "run the audit again later"))
+                return
+            for entry in page.entries:
+                self._take(entry, step, audit)
+            token = page.next_page_token
+            if not token:
+                return
+            # A page may be empty and still have a successor: the service ran out of time, not out of entries.
+        step.unread = f"the budget of {step.pages} pages for {step.name} was spent"
+
+    async def _page(self, step: _Step, token: str) -> Any:
+        """One page as raw protobuf. Retries what may pass; raises `SourceRefused` or `Unavailable` otherwise."""
+        request = ListLogEntriesRequest(
+            resource_names=self._resources,
+            filter=step.filter,
+            order_by="timestamp desc",
+            page_size=PAGE,
+            page_token=token,
+        )
+        trouble = ""
+        for attempt in range(_TRIES):
+            if step.calls >= step.pages:
+                break
+            if attempt:
+                await self._sleep(_BACK_OFF.total_seconds() * 2 ** (attempt - 1))
+            await self._limiter.take()
+            step.calls += 1
+            try:
+                pager = await self._client.list_log_entries(request, retry=None, timeout=DEADLINE.total_seconds())
+                async for page in pager.pages:
+                    return cast("Any", type(page)).pb(page)
+            except exceptions.ResourceExhausted:
+                trouble = "the project's read quota is used up (RESOURCE_EXHAUSTED)"
+            except (exceptions.DeadlineExceeded, exceptions.RetryError):
+                trouble = f"no answer within {DEADLINE.total_seconds():.0f} s (DEADLINE_EXCEEDED)"
+            except (
+                exceptions.ServiceUnavailable,
+                exceptions.InternalServerError,
+                exceptions.Aborted,
+                exceptions.Unknown,
+            ) as out:
+                trouble = f"Cloud Logging is out ({type(out).__name__})"
+            except (exceptions.PermissionDenied, exceptions.Unauthenticated) as denied:
+                raise self._denied(denied) from None
+            except exceptions.NotFound:
+                raise SourceRefused(
+                    "logs",
+                    "the project or log view does not exist, or is hidden (NOT_FOUND)",
+                    meaning="no entry was shown, which says nothing about whether there are any",
+                    remedy="check the project ids of the operator's file",
+                ) from None
+            except exceptions.InvalidArgument as wrong:
+                if not token:
+                    raise  # our own filter is wrong: a bug
+                # Page tokens live a day and belong to one query; the pages so far stand.
+                raise Unavailable(f"the page token is no longer taken ({wrong.message})") from None
+        raise Unavailable(trouble or "the read budget was spent on retries", retry_after=timedelta(minutes=1))
+
+    def _denied(self, denied: Exception) -> SourceRefused:
+        restricted = "field" in str(denied).lower()
+        return SourceRefused(
+            "logs",
+            "a restricted field was asked for (PERMISSION_DENIED)"
+            if restricted
+            else f"not permitted ({type(denied).__name__})",
+            meaning="the entries were not shown, which says nothing about whether there are any",
+            remedy=f"grant roles/logging.viewer on {', '.join(self._resources)} to the auditor's account",
+        )
+
+    def _take(self, raw: Any, step: _Step, audit: _Audit) -> None:
+        try:
+            entry = parse_entry(mapping_of(raw), f"Cloud Logging, {step.name}")
+        except BadEntry:
+            step.bad += 1
+            return
+        project = entry.resource_labels.get("project_id") or _project_of(raw.log_name)
+        if project not in self._allowed:
+            audit.foreign += 1
+            return
+        step.oldest = entry.timestamp if step.oldest is None else min(step.oldest, entry.timestamp)
+        key = (entry.timestamp, entry.insert_id)
+        if entry.insert_id and key in audit.seen:
+            return
+        audit.seen.add(key)
+        if entry.severity >= Severity.ERROR and (audit.first_failure is None or entry.timestamp < audit.first_failure):
+            audit.first_failure = entry.timestamp
+        step.entries += 1
+        audit.sink(entry)
+
+    # --- the manifest -------------------------------------------------------------------------------------------------
+
+    def _reading(self, step: _Step) -> Reading:
+        return Reading(
+            source=f"Cloud Logging {', '.join(self._resources)}: {step.name}",
+            query=step.filter,
+            window=step.window,
+            entries=step.entries,
+            calls=step.calls,
+            bad_lines=step.bad,
+            truncated=step.unread,
+        )
+
+    def _gaps(self, steps: Sequence[_Step], audit: _Audit) -> list[Gap]:
+        gaps = list(audit.gaps)
+        if audit.foreign:
+            # Alarmed as well as told: a log view or sink that shows other projects' entries is a breach of tenancy.
+            _log.error("refused %d entries of projects outside of the operator's grant", audit.foreign)
+            gaps.append(
+                Gap(
+                    "logs",
+                    cut(f"{audit.foreign} entries of other projects were refused"),
+                    "they are in no count; the log view shows more than the operator granted",
+                    "narrow the log view, or grant the project in the operator's file",
+                )
+            )
+        failed = steps[0]
+        if failed.unread is not None and not audit.gaps:
+            gaps.append(
+                Gap(
+                    "logs",
+                    cut(failed.unread),
+                    "there are more failures than were read; counts are lower bounds, and the onset may be earlier",
+                    "ask for a shorter window or a single service",
+                )
+            )
+        return gaps
+
+
+def _project_of(log_name: str) -> str | None:
+    kind, _, rest = log_name.partition("/")
+    return rest.partition("/")[0] if kind == "projects" else None
+
+
+# --- protobuf to the parser's mapping ---------------------------------------------------------------------------------
+
+_SEVERITY_NAMES = {int(severity): severity.name for severity in Severity}
+
+
+def mapping_of(raw: Any) -> Mapping[str, Any]:
+    """A LogEntry protobuf as the mapping that JSON of the API would give, with only what the parser reads.
+
+    Fields are tested before they are read: reading a missing member of a protobuf map would insert it.
+    """
+    resource = raw.resource
+    found: dict[str, Any] = {
+        "insertId": raw.insert_id,
+        "logName": raw.log_name,
+        "severity": _SEVERITY_NAMES.get(raw.severity, "DEFAULT"),
+        "resource": {"type": resource.type, "labels": dict(resource.labels)},
+    }
+    if raw.HasField("timestamp"):
+        found["timestamp"] = _time(raw.timestamp)
+    elif raw.HasField("receive_timestamp"):
+        found["timestamp"] = _time(raw.receive_timestamp)
+    if raw.labels:
+        found["labels"] = dict(raw.labels)
+    if raw.trace:
+        found["trace"] = raw.trace
+    match raw.WhichOneof("payload"):
+        case "text_payload":
+            found["textPayload"] = raw.text_payload
+        case "json_payload":
+            found["jsonPayload"] = _struct(raw.json_payload)
+        case "proto_payload":
+            found["protoPayload"] = _any(raw.proto_payload)
+        case _:
+            pass
+    if raw.HasField("http_request"):
+        request = raw.http_request
+        found["httpRequest"] = {
+            "requestMethod": request.request_method,
+            "requestUrl": request.request_url,
+            "status": request.status,
+            "latency": f"{request.latency.seconds + request.latency.nanos / 1e9}s"
+            if request.HasField("latency")
+            else None,
+        }
+    if raw.HasField("operation"):
+        found["operation"] = {"id": raw.operation.id, "first": raw.operation.first, "last": raw.operation.last}
+    if raw.HasField("source_location"):
+        place = raw.source_location
+        found["sourceLocation"] = {"file": place.file, "line": place.line, "function": place.function}
+    if raw.HasField("split"):
+        found["split"] = {"uid": raw.split.uid, "index": raw.split.index, "totalSplits": raw.split.total_splits}
+    return found
+
+
+def _time(stamp: Any) -> datetime:
+    # `ToDatetime` costs three times as much, and an audit does this for every entry.
+    return datetime.fromtimestamp(stamp.seconds, UTC).replace(microsecond=stamp.nanos // 1000)
+
+
+def _struct(struct: Any) -> dict[str, Any]:
+    return {name: _value(value) for name, value in struct.fields.items()}
+
+
+def _value(value: Any) -> Any:
+    match value.WhichOneof("kind"):
+        case "string_value":
+            return value.string_value
+        case "number_value":
+            number = value.number_value
+            return int(number) if number.is_integer() and abs(number) < 2**53 else number
+        case "bool_value":
+            return value.bool_value
+        case "struct_value":
+            return _struct(value.struct_value)
+        case "list_value":
+            return [_value(item) for item in value.list_value.values]
+        case _:
+            return None
+
+
+def _any(packed: Any) -> dict[str, Any]:
+    """An audit entry out of its envelope; other payload types are named and stay closed."""
+    if packed.type_url.endswith("google.cloud.audit.AuditLog"):
+        opened = AuditLog()
+        opened.ParseFromString(packed.value)
+        return MessageToDict(opened) | {"@type": packed.type_url}
+    return {"@type": packed.type_url}
