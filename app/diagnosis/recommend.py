@@ -4,7 +4,7 @@ Owns the rules and their order. Each is one row: when it holds, what is recommen
 reason. Leaves the judgement that they read to `chain.py`, `scorecard.py` and `ledger.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from app.diagnosis.chain import Chain
@@ -33,7 +33,7 @@ from app.diagnosis.model import (
 from app.diagnosis.scorecard import Scorecard, deploy_at_onset, is_own_limit
 from app.diagnosis.signatures.model import Signature
 from app.diagnosis.silence import Unit, judge_silence
-from app.evidence.model import ErrorGroup, Evidence, Revision
+from app.evidence.model import ErrorGroup, Evidence, Exposure, Revision
 from app.redact import cut
 
 QUIET = 0.2
@@ -364,18 +364,26 @@ def _priority(s: Situation, status: Status) -> tuple[Priority | None, Claim]:
 
 
 def _never_starts(s: Situation) -> bool:
-    """Whether the failure keeps instances from starting and no request was answered well since it began."""
-    if s.group is None:
+    """Whether instances fail to start, and since it began no request was answered well and no start outlived it.
+
+    Without a request or a start that was seen, nothing says so, and the answer is no.
+    """
+    if s.group is None or any(r.ready for r in s.evidence.revisions if r.service in s.group.services):
         return False
     about = (s.group.id, *s.chain.symptoms)
-    if not any(c.failure_class in _START for c in s.chain.ranked if c.group in about):
+    failing = [c.group for c in s.chain.ranked if c.failure_class in _START and c.group in about]
+    starting = [g for g in s.evidence.observations.groups if g.id in failing]
+    if not starting:
         return False
-    began = int(s.group.first_seen.timestamp()) // 60
+    began = int(min(g.first_seen for g in (s.group, *starting)).timestamp()) // 60
     mine = [e for e in s.evidence.observations.exposure if e.service in s.group.services]
-    asked = sum(n for e in mine for minute, n in e.requests.items() if minute >= began)
-    failed = sum(n for e in mine for minute, n in e.server_errors.items() if minute >= began)
-    started = any(r.ready for r in s.evidence.revisions if r.service in s.group.services)
-    return 0 < asked <= failed and not started
+
+    def since(counts: Callable[[Exposure], Mapping[int, int]]) -> int:
+        return sum(n for e in mine for minute, n in counts(e).items() if minute >= began)
+
+    asked, failed = since(lambda e: e.requests), since(lambda e: e.server_errors)
+    starts, ended = since(lambda e: e.starts), max(max(g.instances, g.count) for g in starting)
+    return asked <= failed and (asked > 0 or 0 < starts <= ended)
 
 
 def nothing_ready(evidence: Evidence, group: ErrorGroup) -> bool:

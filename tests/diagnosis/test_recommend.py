@@ -232,6 +232,18 @@ def test_a_service_whose_starts_fail_and_whose_requests_all_fail_is_down() -> No
         assert advice.priority is priority
 
 
+@pytest.mark.parametrize(("starts", "priority"), [(3, Priority.P0), (4, Priority.P1), (0, Priority.P1)])
+def test_a_service_none_of_whose_starts_outlived_it_is_down(starts: int, priority: Priority) -> None:
+    ended = group("e", "Container called exit(3).", minute=6, count=3)
+    root = cause(ended, "container-failed-to-start", symptom=True)
+    card = Scorecard(Layer.APPLICATION, LayerOwner.DEVELOPERS, Confidence.LOW, (), ())
+    minute = int(at(6).timestamp()) // 60
+    seen = Exposure(SHOP, NEW, {}, {minute: starts} if starts else {}, {}, at(6), at(7))
+    found = evidence(ended, exposure=[seen], request=Request(WINDOW, at(60), scope=CRITICAL))
+    advice = recommend(Situation(found, Chain(root, (root,), (), (), ()), card, None, ended, (), (), None))
+    assert advice.priority is priority
+
+
 def test_a_preemption_alone_calls_nobody() -> None:
     notice = group("n", "Instance was preempted.", failure=False)
     root = cause(notice, "instance-preempted", layer=Layer.PLATFORM)
