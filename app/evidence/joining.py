@@ -595,12 +595,13 @@ def _step_php(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool
         return _Step.TAKE
     if text.startswith("Next "):
         trace.linked = True
+        trace.expects_head = _PHP_HEAD.search(text) is None
         return _Step.TAKE
     if text.startswith("  thrown in "):
         trace.raised = True
         return _Step.TAKE
     if not near or trace.raised:
         return _Step.PASS
-    if not text.strip() or (trace.linked and not _LOG_LINE.match(text)):
+    if not text.strip() or (trace.linked and trace.expects_head and not _LOG_LINE.match(text)):
         return _Step.TAKE
     return _Step.PASS

@@ -393,6 +393,10 @@ _PY_RAISED = re.compile(r"^([A-Za-z_][\w.]*)(?:: ?(.*))?$")
 _PY_LINKS = ("During handling of the above exception", "The above exception was the direct cause")
 
 
+_PY_OUTSIDE = re.compile("|".join(("Traceback", *_PY_LINKS)))
+"""What goes on behind the box of an exception group; other lines there are not of the trace."""
+
+
 class _Block:
     """One exception of a Python traceback while it is read. `depth` is the column of its group's box, 0 without."""
 
@@ -430,8 +434,8 @@ def _read_python(text: str) -> RawTrace | None:
                 else:
                     skip_from, block = depth, None
                 continue
-        elif (block is not None and block.depth and not line) or (
-            skip_from is not None and not line.startswith(("Traceback", *_PY_LINKS))
+        elif (not line and block is not None and block.depth) or (
+            skip_from is not None and not _PY_OUTSIDE.match(line)
         ):
             continue
         else:
@@ -944,9 +948,15 @@ def _php_plain(text: str) -> RawTrace | None:
     return RawTrace(Language.PHP, (RawException(plain[1], _message([text[plain.end() : start]]), (frame,)),))
 
 
+_PHP_PLACE = re.compile(r"(?:\S:\d+\)*|\(\d+\)(?: : .*)?)\s*$")
+
+
 def _php_thrown(head: str, stack: Sequence[tuple[str | None, str | None, str]]) -> RawException | None:
     """The head names where it was thrown; frame n names a call, made in the function of frame n + 1."""
-    head = head.rstrip()
+    lines = head.split("\n")
+    while lines and not _PHP_PLACE.search(lines[-1]):  # a line of somebody else
+        lines.pop()
+    head = "\n".join(lines).rstrip()
     place = None
     for found in re.finditer(r" (?:in|at) (?=\S)", head):
         place = found
