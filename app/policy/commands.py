@@ -383,6 +383,12 @@ def _moment(name: str, word: str | None, now: datetime, mistakes: list[Mistake])
     return moment
 
 
+def parse_moment(word: str, now: datetime) -> datetime | Mistake:
+    """A time with its zone, or a length before `now`; what is wrong and what to write instead otherwise."""
+    ago = parse_duration(word)
+    return now - ago if ago is not None else _parse_time(word, now)
+
+
 def parse_duration(word: str) -> timedelta | None:
     """`45m`, `6h`, `2d`, `1w`, `1d12h`; None when it is not one, is zero, or is longer than a year."""
     found = _DURATION.fullmatch(word.strip().lower())

@@ -1,0 +1,155 @@
+"""The configuration file: what is wrong in it, and what it says."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import ConfigError
+from app.evidence.model import LayerOwner
+from app.policy.commands import Role, Verb
+from app.policy.config import CONFIG_PATH, RepoConfig, config_schema, read_config, to_scope, validate_config
+from app.policy.operator import read_operator
+
+GOOD = """\
+version: 1
+labels:
+  incident: production
+environments:
+  production:
+    projects: [acme-prod]
+    services: [checkout]
+    critical: true
+    window: 3h
+  staging: {}
+services:
+  checkout:
+    source_roots: [/app, /workspace/app]
+    impact: {statement: Customers cannot pay., owner: payments team}
+owners:
+  infrastructure: "@acme/sre"
+roles:
+  escalate: maintain
+"""
+
+
+def config(text: str = GOOD) -> RepoConfig:
+    result = read_config(text)
+    assert isinstance(result, RepoConfig)
+    return result
+
+
+def test_each_statement_keeps_its_line() -> None:
+    scope = to_scope(config(), "production", public=False)
+    assert scope.is_critical
+    assert scope.critical is not None
+    assert (scope.critical.path, scope.critical.line) == (CONFIG_PATH, 8)
+    assert scope.teams[LayerOwner.INFRASTRUCTURE].text == "@acme/sre"
+    assert scope.teams[LayerOwner.INFRASTRUCTURE].line == 16
+    assert [(i.text, i.line) for i in scope.impact] == [
+        ("checkout: Customers cannot pay. (stated by payments team)", 14)
+    ]
+    assert scope.source_roots == ("/workspace/app", "/app")
+
+
+def test_what_is_not_said_is_not_known() -> None:
+    scope = to_scope(config(), "staging", public=True)
+    assert (scope.critical, scope.is_critical, scope.public) == (None, False, True)
+    assert to_scope(RepoConfig(), None, public=False).teams == {}
+
+
+def test_labels_and_defaults() -> None:
+    assert config().environment_of_label("incident") == "production"
+    assert config().environment_of_label("infra-audit") == ""
+    assert config().environment_of_label("bug") is None
+    assert config().default_environment == "production"
+    assert config().role(Verb.ESCALATE) is Role.MAINTAIN
+    assert config().role(Verb.AUDIT) is Role.TRIAGE
+    assert config().role(Verb.HELP) is Role.NONE
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "instead"),
+    [
+        ("environments:", "environnements:", (4, 1), "environments"),
+        ("critical: true", "critcal: true", (8, 5), "critical"),
+        ("critical: true", "critical: yes", (8, 5), None),
+        ("window: 3h", "window: 3 hours", (9, 5), None),
+        ("escalate: maintain", "escalate: maintainer", (18, 3), "maintain"),
+        ("incident: production", "incident: prod", (3, 3), "production"),
+        ("version: 1", "version: 2", (1, 1), None),
+        ('"@acme/sre"', "acme/sre", (16, 3), None),
+        ("[acme-prod]", "[Acme Prod!]", (6, 16), None),
+        ("staging: {}", "production: {}", (10, 3), None),
+    ],
+)
+def test_mistakes_are_told_with_place_and_suggestion(
+    old: str, new: str, place: tuple[int, int], instead: str | None
+) -> None:
+    mistakes = validate_config(GOOD.replace(old, new, 1))
+    assert place in {(m.line, m.column) for m in mistakes}
+    assert instead in {m.instead for m in mistakes}
+
+
+def test_every_mistake_is_found_in_one_go() -> None:
+    wrong = GOOD.replace("window: 3h", "window: x").replace("maintain", "boss").replace("owners:", "owner:")
+    assert [m.line for m in validate_config(wrong)] == [9, 15, 18]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x [1]\nb: *x",
+        "!!python/object/apply:os.system [id]",
+        "version: 1\nversion: 1",
+        "version: 1\n? [a]\n: b",
+        "[" * 100,
+        "version: 1 # " + "x" * 70_000,
+        "\tversion: 1",
+        "just words",
+        "",
+    ],
+)
+def test_strange_files_are_refused(text: str) -> None:
+    assert validate_config(text)
+
+
+@given(st.text(max_size=300))
+def test_no_file_is_too_strange(text: str) -> None:
+    assert isinstance(validate_config(text), list)
+
+
+def test_the_published_schema_is_the_one_in_force() -> None:
+    published = Path(__file__).parents[2] / "docs" / "infra-audit.schema.json"
+    assert json.loads(published.read_text("utf-8")) == json.loads(json.dumps(config_schema()))
+
+
+OPERATOR = """\
+version: 1
+bindings:
+  - installation: 9
+    projects: [acme-shared]
+  - installation: 9
+    repository: 5
+    projects: [acme-prod]
+    log_views: [projects/acme-prod/locations/global/buckets/_Default/views/_AllLogs]
+    service_account: audit@acme-prod.iam.gserviceaccount.com
+"""
+
+
+def test_the_repositorys_own_binding_comes_first() -> None:
+    operator = read_operator(OPERATOR)
+    own, shared, none = operator.binding(9, 5), operator.binding(9, 6), operator.binding(8, 5)
+    assert own is not None
+    assert own.projects == ["acme-prod"]
+    assert shared is not None
+    assert shared.projects == ["acme-shared"]
+    assert none is None
+
+
+@pytest.mark.parametrize("old", ["installation: 9", "acme-shared", "_AllLogs", "version: 1"])
+def test_a_wrong_operators_file_is_refused_with_its_line(old: str) -> None:
+    with pytest.raises(ConfigError, match=r"line \d+, column \d+"):
+        read_operator(OPERATOR.replace(old, "'!'", 1))
