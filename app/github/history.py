@@ -34,7 +34,7 @@ ALLOWED = {"commit": 8, "compare": 10, "file": 8, "blame": 3, "tree": 2, "pulls"
 """Calls by kind within one audit, so that one question cannot use up what the others need."""
 
 
-class _Known:
+class Memory:
     """What a process knows of a repository: immutable facts only, the least used forgotten first."""
 
     def __init__(self, size: int = 5_000) -> None:
@@ -53,17 +53,17 @@ class _Known:
             self._facts.popitem(last=False)
 
 
-_known = _Known()
+_memory = Memory()
 
 
 class GitHubHistory:
     """One audit's view. `limit` bounds all calls of its session, by whomever."""
 
-    def __init__(self, session: Session, repository: str, *, limit: int, known: _Known = _known) -> None:
+    def __init__(self, session: Session, repository: str, *, limit: int, memory: Memory = _memory) -> None:
         self._session = session
         self._repository = repository
         self._limit = limit
-        self._known = known
+        self._known = memory
         self._spent: dict[str, int] = {}
         self._graph: dict[str, Commit] = {}
         self._head: CommitSha | None = None

@@ -1,0 +1,167 @@
+"""History by the API, over a real repository behind a stand-in GitHub."""
+
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.errors import SourceRefused
+from app.evidence.model import CommitSha, Containment
+from app.github.client import GitHub
+from app.github.history import GitHubHistory, Memory
+from tests.fakes import github as fake
+from tests.fakes.github import FakeGitHub, FakeRepository
+
+
+class Clone:
+    """A small real repository."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir()
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *args: str) -> str:
+        names = {f"GIT_{who}_{what}": "dana" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        done = subprocess.run(
+            ["git", "-C", str(self.path), *args],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**names, "PATH": PATH},
+        )
+        return done.stdout.strip()
+
+    def commit(self, message: str, **files: str) -> CommitSha:
+        for name, text in files.items():
+            (self.path / f"{name}.py").write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return CommitSha(self.git("rev-parse", "HEAD"))
+
+
+PATH = subprocess.run(["sh", "-c", "echo $PATH"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    return Clone(tmp_path / "clone")
+
+
+@pytest.fixture
+def github() -> Iterator[FakeGitHub]:
+    with fake.running(FakeGitHub()) as state:
+        yield state
+
+
+@pytest.fixture
+def repository(github: FakeGitHub, clone: Clone) -> FakeRepository:
+    return github.add_repository("acme/shop", git=clone.path)
+
+
+@pytest.fixture
+async def history(github: FakeGitHub, repository: FakeRepository) -> AsyncIterator[GitHubHistory]:
+    client = GitHub(github.app_id, github.private_key, base_url=github.address)
+    yield GitHubHistory(client.installation(99), "acme/shop", limit=40, memory=Memory())
+    await client.close()
+
+
+async def test_commits_come_with_their_changes(history: GitHubHistory, clone: Clone) -> None:
+    clone.commit("First", shop="a = 1\n")
+    second = clone.commit("Second\n\nwith a body", shop="a = 2\n", other="b = 1\n")
+    assert await history.head() == second
+    assert await history.resolve(second[:9]) == second
+    assert await history.resolve("0123456") is None
+    assert await history.resolve("--help") is None
+    (commit,) = await history.commits([second])
+    assert (commit.subject, commit.body) == ("Second", "with a body")
+    assert [(c.old_path, c.path) for c in commit.changes] == [(None, "other.py"), ("shop.py", "shop.py")]
+    assert commit.changes[1].hunks[0].added == ((1, "a = 2"),)
+
+
+async def test_files_trees_and_blame(history: GitHubHistory, clone: Clone) -> None:
+    first = clone.commit("First", shop="a = 1\nb = 1\n")
+    second = clone.commit("Second", shop="a = 1\nb = 2\n")
+    assert await history.paths(first) == ("shop.py",)
+    assert await history.file(first, "shop.py") == "a = 1\nb = 1\n"
+    assert await history.file(first, "nowhere.py") is None
+    blame = await history.blame(second, "shop.py", 2)
+    assert blame is not None
+    assert (blame.sha, blame.subject) == (second, "Second")
+
+
+async def test_a_range_is_newest_first_and_says_when_it_is_cut(history: GitHubHistory, clone: Clone) -> None:
+    base = clone.commit("Base")
+    shas = [clone.commit(f"Commit {number}") for number in range(3)]
+    assert await history.between(base, shas[-1], limit=10) == (tuple(reversed(shas)), True)
+    assert await history.between(base, shas[-1], limit=2) == (tuple(reversed(shas))[:2], False)
+
+
+async def test_an_ancestor_is_contained_and_a_later_commit_is_not(history: GitHubHistory, clone: Clone) -> None:
+    fix = clone.commit("Fix", shop="a = 2\n")
+    running = clone.commit("Next", shop="a = 3\n")
+    assert (await history.containment(fix, running)).state is Containment.CONTAINED
+    assert (await history.containment(running, running)).state is Containment.CONTAINED
+    assert (await history.containment(running, fix)).state is Containment.ABSENT
+
+
+async def test_a_reverted_fix_is_not_contained_until_it_is_applied_again(history: GitHubHistory, clone: Clone) -> None:
+    clone.commit("Base", shop="a = 1\n")
+    fix = clone.commit("Fix", shop="a = 2\n")
+    clone.git("revert", "--no-edit", fix)
+    revert = CommitSha(clone.git("rev-parse", "HEAD"))
+    fact = await history.containment(fix, revert)
+    assert (fact.state, fact.via) == (Containment.REVERTED, revert)
+    clone.git("revert", "--no-edit", revert)
+    again = CommitSha(clone.git("rev-parse", "HEAD"))
+    assert (await history.containment(fix, again)).state in (Containment.CONTAINED, Containment.EQUIVALENT)
+
+
+@pytest.mark.parametrize("note", [("-x",), ()], ids=["says so", "same change"])
+async def test_a_picked_fix_is_carried_by_another_commit(
+    history: GitHubHistory, clone: Clone, note: tuple[str, ...]
+) -> None:
+    base = clone.commit("Base", shop="a = 1\n")
+    fix = clone.commit("Fix the timeout", shop="a = 2\n")
+    clone.git("checkout", "-q", "-b", "release", base)
+    clone.commit("Release notes", notes="x = 1\n")
+    clone.git("cherry-pick", *note, fix)
+    picked = CommitSha(clone.git("rev-parse", "HEAD"))
+    fact = await history.containment(fix, picked)
+    assert (fact.state, fact.via) == (Containment.EQUIVALENT, picked)
+
+
+async def test_what_the_allowance_does_not_reach_is_unknown(
+    github: FakeGitHub, repository: FakeRepository, clone: Clone
+) -> None:
+    fix, running = clone.commit("Fix"), clone.commit("Next")
+    client = GitHub(github.app_id, github.private_key, base_url=github.address)
+    history = GitHubHistory(client.installation(99), "acme/shop", limit=0, memory=Memory())
+    fact = await history.containment(fix, running)
+    assert fact.state is Containment.UNKNOWN
+    assert "spent" in fact.reason
+    with pytest.raises(SourceRefused):
+        await history.head()
+    await client.close()
+
+
+async def test_what_never_changes_is_asked_once(github: FakeGitHub, repository: FakeRepository, clone: Clone) -> None:
+    fix, running = clone.commit("Fix", shop="a = 1\n"), clone.commit("Next")
+    client, memory = GitHub(github.app_id, github.private_key, base_url=github.address), Memory()
+    for _ in range(2):
+        session = client.installation(99)
+        history = GitHubHistory(session, "acme/shop", limit=40, memory=memory)
+        await history.containment(fix, running)
+        await history.commits([fix])
+        await history.paths(fix)
+        await history.file(fix, "shop.py")
+    assert session.calls == 0
+    await client.close()
+
+
+async def test_another_repository_knows_nothing_of_it(history: GitHubHistory, github: FakeGitHub, clone: Clone) -> None:
+    clone.commit("First")
+    github.repositories.clear()
+    with pytest.raises(SourceRefused):
+        await history.head()
