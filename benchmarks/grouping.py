@@ -22,7 +22,7 @@ def main() -> int:
     options = parser.parse_args()
     started = time.process_time()
     miner = TemplateMiner()
-    add = miner.add
+    add = miner.scope("").add
     shapes = array("L")
     with options.messages.open(encoding="utf-8", newline="\n") as lines:
         for line in lines:

@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from app.evidence.entries import to_sample
-from app.evidence.joining import Occurrence
 from app.evidence.model import (
     AuditCall,
     ErrorGroup,
@@ -58,12 +57,22 @@ class ReadTrace(NamedTuple):
     identity: str
 
 
+class Where(NamedTuple):
+    """Where and when an occurrence was seen; worked out once, since a million entries ask. `minute` is an epoch minute."""
+
+    place: tuple[ServiceName | None, RevisionName | None]
+    instance: str | None
+    minute: int
+
+
 class Grouper:
     """Counts occurrences by fault, in memory that grows with the number of faults and not of occurrences."""
 
     def __init__(self) -> None:
         self._miner = TemplateMiner()
         self._counts: dict[GroupKey, _Count] = {}
+        # Most occurrences have nothing but their text, so these are found without building a key.
+        self._scopes = (self._miner.scope("notice"), self._miner.scope("failure"))
         self._messages: tuple[dict[int, _Count], dict[int, _Count]] = ({}, {})
         self._traces: dict[str, ReadTrace | None] = {}
 
@@ -81,28 +90,24 @@ class Grouper:
         self._traces[text] = read
         return read
 
-    def add(self, occurrence: Occurrence, trace: ReadTrace | None, *, failure: bool) -> GroupKey:
-        """Count one occurrence. `trace` is what `trace_of` gave for its entry."""
-        entry = occurrence.entry
+    def add(self, entry: LogEntry, entries: int, trace: ReadTrace | None, where: Where, *, failure: bool) -> GroupKey:
+        """Count one occurrence, made of `entries` log entries. `trace` is what `trace_of` gave for `entry`."""
         if trace is None and entry.audit is None and entry.http is None:
-            return self._add_message(occurrence, failure)
-        key = self._key(entry, trace, failure)
+            shape = self._scopes[failure].add(entry.message)
+            count = self._messages[failure].get(shape)
+            if count is None:
+                key = GroupKey(failure, GroupKind.MESSAGE, "", "", shape)
+                count = self._messages[failure][shape] = self._count(key, entry)
+        else:
+            count = self._count(self._key(entry, trace, failure), entry)
+        count.add(entry, entries, where)
+        return count.key
+
+    def _count(self, key: GroupKey, entry: LogEntry) -> "_Count":
         count = self._counts.get(key)
         if count is None:
             count = self._counts[key] = _Count(key, entry)
-        count.add(entry, occurrence.entries)
-        return key
-
-    def _add_message(self, occurrence: Occurrence, failure: bool) -> GroupKey:
-        entry = occurrence.entry
-        shape = self._miner.add(entry.message, "failure" if failure else "notice")
-        counts = self._messages[failure]
-        count = counts.get(shape)
-        if count is None:
-            key = GroupKey(failure, GroupKind.MESSAGE, "", "", shape)
-            count = counts[shape] = self._counts[key] = _Count(key, entry)
-        count.add(entry, occurrence.entries)
-        return count.key
+        return count
 
     def _key(self, entry: LogEntry, trace: ReadTrace | None, failure: bool) -> GroupKey:
         if trace is not None:
@@ -110,19 +115,18 @@ class Grouper:
         mark = "failure" if failure else "notice"
         if (audit := entry.audit) is not None:
             scope = f"{audit.service} {audit.method} {audit.status_code}"
-            shape = self._miner.add(audit.status_message, f"{mark} {scope}")
+            shape = self._miner.scope(f"{mark} {scope}").add(audit.status_message)
             return GroupKey(failure, GroupKind.AUDIT, "", scope, shape)
         if (http := entry.http) is not None and is_request(entry, http):
             if entry.message and not entry.message.startswith(http.method):
                 # The platform says why it answered for the program: that is one fault on every route.
                 scope = str(http.status)
-                shape = self._miner.add(entry.message, f"{mark} {scope}")
+                shape = self._miner.scope(f"{mark} {scope}").add(entry.message)
             else:
                 scope = f"{http.status} {http.method}"
-                shape = self._miner.add_words(mask_path(http.path), f"{mark} {scope}")
+                shape = self._miner.scope(f"{mark} {scope}").add_words(mask_path(http.path))
             return GroupKey(failure, GroupKind.REQUEST, "", scope, shape)
-        shape = self._miner.add(entry.message, mark)
-        return GroupKey(failure, GroupKind.MESSAGE, "", "", shape)
+        return GroupKey(failure, GroupKind.MESSAGE, "", "", self._scopes[failure].add(entry.message))
 
     def finish(self) -> "Groups":
         """All groups as counted so far."""
@@ -160,44 +164,59 @@ _Place = tuple[ServiceName | None, RevisionName | None]
 class _Count:
     """What is counted of occurrences with one key. Oldest and newest are told by time and then by insert id."""
 
-    __slots__ = ("count", "entries", "first", "instances", "key", "latest", "minutes", "places", "severity")
+    __slots__ = (
+        "count",
+        "entries",
+        "first",
+        "first_at",
+        "instances",
+        "key",
+        "latest",
+        "latest_at",
+        "minutes",
+        "places",
+        "severity",
+    )
 
     def __init__(self, key: GroupKey, entry: LogEntry) -> None:
         self.key = key
         self.count = 0
         self.entries = 0
-        self.first = entry
-        self.latest = entry
+        self.first = self.latest = entry
+        self.first_at = self.latest_at = entry.timestamp
         self.severity = entry.severity
         self.minutes: dict[int, int] = {}
         self.places: dict[_Place, _Seen] = {}
         self.instances: set[str] = set()
 
-    def add(self, entry: LogEntry, entries: int) -> None:
+    def add(self, entry: LogEntry, entries: int, where: Where) -> None:
+        place, instance, minute = where
         self.count += 1
         self.entries += entries
         at = entry.timestamp
-        if at <= self.first.timestamp and _order(entry) < _order(self.first):
-            self.first = entry
-        if at >= self.latest.timestamp and _order(entry) > _order(self.latest):
-            self.latest = entry
+        if at > self.latest_at:
+            self.latest, self.latest_at = entry, at
+        elif at < self.first_at:
+            self.first, self.first_at = entry, at
+        else:
+            if at == self.latest_at and _order(entry) > _order(self.latest):
+                self.latest = entry
+            if at == self.first_at and _order(entry) < _order(self.first):
+                self.first = entry
         if entry.severity > self.severity:
             self.severity = entry.severity
-        minute = int(at.timestamp()) // 60
         self.minutes[minute] = self.minutes.get(minute, 0) + 1
-        place = (entry.service, entry.revision)
         seen = self.places.get(place)
         if seen is None:
             self.places[place] = _Seen(1, at, at)
         else:
             seen.count += 1
-            if at < seen.first:
-                seen.first = at
             if at > seen.last:
                 seen.last = at
-        instances = self.instances
-        if len(instances) < _MAX_INSTANCES and (instance := entry.instance) is not None:
-            instances.add(instance)
+            elif at < seen.first:
+                seen.first = at
+        if instance is not None and len(self.instances) < _MAX_INSTANCES:
+            self.instances.add(instance)
 
 
 @dataclass(slots=True)

@@ -6,12 +6,12 @@ many notices are kept. Leaves joining to `joining.py`, identity and counting to 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from app.evidence.deployments import deploy_event
 from app.evidence.entries import to_sample
-from app.evidence.grouping import Grouper, GroupKey, ReadTrace, is_request
+from app.evidence.grouping import Grouper, GroupKey, ReadTrace, Where, is_request
 from app.evidence.joining import Joiner, Occurrence
 from app.evidence.model import (
     DeployEvent,
@@ -49,6 +49,8 @@ PLATFORM_FAILURES: Final = (
     "Ready condition status changed to False",
 )
 """Beginnings of lines that the platform writes about a failure, at WARNING or below for some of them."""
+_HEAD: Final = 6
+_PLATFORM_HEADS: Final = frozenset(beginning[:_HEAD] for beginning in PLATFORM_FAILURES)
 
 
 class Observer:
@@ -63,12 +65,13 @@ class Observer:
     ) -> None:
         self._start = window.start if window else None
         self._end = window.end if window else None
-        self._services = frozenset(services)
+        self._services: frozenset[ServiceName | None] = frozenset((*services, None)) if services else frozenset()
         self._joiner = Joiner()
         self._grouper = Grouper()
         self._exposure: dict[tuple[ServiceName, RevisionName], _Exposed] = {}
         self._instances = 0
         self._deploys: list[tuple[LogEntry, DeployEvent]] = []
+        self._minute = _Minute()
         self._tally = Tally()
         self._entries = 0
         self._first: datetime | None = None
@@ -81,19 +84,18 @@ class Observer:
         at = entry.timestamp
         if self._start is not None and self._end is not None and not self._start <= at < self._end:
             return
-        service = entry.service
         # An entry that names no service (an audit or platform entry of another resource) may still explain a failure.
-        if self._services and service is not None and service not in self._services:
+        if self._services and entry.service not in self._services:
             return
         self._entries += 1
-        if self._first is None or at < self._first:
-            self._first = at
-        if self._last is None or at > self._last:
+        if self._first is None or self._last is None:
+            self._first = self._last = at
+        elif at > self._last:
             self._last = at
+        elif at < self._first:
+            self._first = at
         if entry.audit is not None:
             self._deploy(entry)
-        elif service is not None and (revision := entry.revision) is not None:
-            self._expose(entry, service, revision)
         for occurrence in self._joiner.add(entry):
             self._observe(occurrence)
 
@@ -122,14 +124,18 @@ class Observer:
         return {origin: self._fingerprints[key] for origins, key in self._origins for origin in origins}
 
     def _observe(self, occurrence: Occurrence) -> None:
-        entry = occurrence.entry
+        entry, entries, origins = occurrence
+        place = entry.service, entry.revision
+        where = Where(place, entry.instance, self._minute.of(entry.timestamp))
+        if entry.audit is None and place[0] is not None and place[1] is not None:
+            self._expose(entry, (place[0], place[1]), where)
         trace = self._grouper.trace_of(entry)
         failure = reports_failure(entry, trace)
         if not failure and self._origins is None and entry.http is not None and is_request(entry, entry.http):
             return
-        key = self._grouper.add(occurrence, trace, failure=failure)
+        key = self._grouper.add(entry, entries, trace, where, failure=failure)
         if self._origins is not None:
-            self._origins.append((occurrence.origins, key))
+            self._origins.append((origins, key))
 
     def _deploy(self, entry: LogEntry) -> None:
         if len(self._deploys) >= _MAX_DEPLOYS:
@@ -138,17 +144,17 @@ class Observer:
         if event is not None:
             self._deploys.append((entry, event))
 
-    def _expose(self, entry: LogEntry, service: ServiceName, revision: RevisionName) -> None:
-        exposed = self._exposure.get((service, revision))
+    def _expose(self, entry: LogEntry, place: tuple[ServiceName, RevisionName], where: Where) -> None:
+        exposed = self._exposure.get(place)
         if exposed is None:
-            exposed = self._exposure[service, revision] = _Exposed(entry.timestamp)
-        instance = entry.instance
+            exposed = self._exposure[place] = _Exposed(entry.timestamp)
+        instance = where.instance
         if instance is not None and instance not in exposed.instances:
             if self._instances >= _MAX_INSTANCES:
                 instance = None
             else:
                 self._instances += 1
-        exposed.add(entry, instance)
+        exposed.add(entry, instance, where.minute)
 
 
 def reports_failure(entry: LogEntry, trace: ReadTrace | None) -> bool:
@@ -162,8 +168,12 @@ def reports_failure(entry: LogEntry, trace: ReadTrace | None) -> bool:
     if entry.audit is not None:
         return entry.audit.status_code != 0
     if entry.http is not None and is_request(entry, entry.http):
-        return entry.http.status >= 500 or entry.message.startswith(PLATFORM_FAILURES)
-    return entry.severity >= Severity.ERROR or entry.message.startswith(PLATFORM_FAILURES)
+        return entry.http.status >= 500 or _says_platform_failure(entry.message)
+    return entry.severity >= Severity.ERROR or _says_platform_failure(entry.message)
+
+
+def _says_platform_failure(message: str) -> bool:
+    return message[:_HEAD] in _PLATFORM_HEADS and message.startswith(PLATFORM_FAILURES)
 
 
 def _notice_rank(entry: LogEntry) -> int:
@@ -173,6 +183,21 @@ def _notice_rank(entry: LogEntry) -> int:
     if entry.resource_type not in ("cloud_run_revision", "cloud_run_job", "k8s_container"):
         return 1
     return 2 if entry.severity >= Severity.WARNING else 3
+
+
+class _Minute:
+    """Epoch minutes of times. Neighbours in a log lie in one minute, and to compare is cheaper than to convert."""
+
+    def __init__(self) -> None:
+        self._start = self._end = datetime(1970, 1, 1, tzinfo=UTC)
+        self._minute = 0
+
+    def of(self, at: datetime) -> int:
+        if not self._start <= at < self._end:
+            self._minute = int(at.timestamp()) // 60
+            self._start = datetime.fromtimestamp(self._minute * 60, UTC)
+            self._end = self._start + timedelta(minutes=1)
+        return self._minute
 
 
 class _Exposed:
@@ -188,13 +213,12 @@ class _Exposed:
         self.announced: dict[int, int] = {}
         self.instances: dict[str, int] = {}
 
-    def add(self, entry: LogEntry, instance: str | None) -> None:
+    def add(self, entry: LogEntry, instance: str | None, minute: int) -> None:
         at = entry.timestamp
-        minute = int(at.timestamp()) // 60
-        if at < self.first:
-            self.first = at
         if at > self.last:
             self.last = at
+        elif at < self.first:
+            self.first = at
         if instance is not None:
             seen = self.instances.get(instance)
             if seen is None or minute < seen:

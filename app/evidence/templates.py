@@ -42,29 +42,23 @@ _MANY: Final = 6
 class TemplateMiner:
     """Learns templates from a stream of messages, in memory that does not grow with their number.
 
-    `add` returns the number of the message's shape. `finish` says which template each shape ended in. Messages of different
-    scopes never share a template.
+    Messages of different scopes never share a template. `finish` says which template each shape ended in.
     """
 
     def __init__(self) -> None:
-        self._scopes: dict[str, _Scope] = {}
-        self._owner: list[_Scope] = []
+        self._scopes: dict[str, Scope] = {}
+        self._owner: list[Scope] = []
         self._words = _Words()
 
-    def add(self, message: str, scope: str = "") -> int:
-        found = self._scopes.get(scope)
+    def scope(self, name: str) -> "Scope":
+        found = self._scopes.get(name)
         if found is None:
-            found = self._scopes[scope] = _Scope(self._words, self._owner)
-        line = _squeeze(message)
-        number = found.lines.get(line)
-        return found.learn(line) if number is None else number
+            found = self._scopes[name] = Scope(self._words, self._owner)
+        return found
 
-    def add_words(self, words: Tokens, scope: str = "") -> int:
-        """As `add`, for what is no sentence: `words` stand as they are, values in them masked already."""
-        found = self._scopes.get(scope)
-        if found is None:
-            found = self._scopes[scope] = _Scope(self._words, self._owner)
-        return found.number(words)
+    def add(self, message: str) -> int:
+        """The number of the message's shape, in the scope that has no name."""
+        return self.scope("").add(message)
 
     def finish(self) -> Sequence[Tokens]:
         """The template of every shape, by the shape's number."""
@@ -82,22 +76,32 @@ def render(template: Tokens) -> str:
     return " ".join(template)
 
 
-class _Scope:
+class Scope:
     """The shapes of messages that may share templates. A shape that was merged early has `moved` to another's number."""
 
-    def __init__(self, words: "_Words", owner: list["_Scope"]) -> None:
-        self.lines: dict[bytes, int] = {}
+    def __init__(self, words: "_Words", owner: list["Scope"]) -> None:
         self.shapes: dict[Tokens, int] = {}
         self.moved: dict[int, int] = {}
         self._words = words
         self._owner = owner
+        self._lines: dict[bytes, int] = {}
         self._plain: dict[bytes, int] = {}
         self._masked: dict[bytes, int] = {}
         self._frequent: dict[int, Sequence[frozenset[str]]] = {}
         self._outlines: dict[Tokens, int] = {}
         self._room = _EARLY
 
-    def learn(self, line: bytes) -> int:
+    def add(self, message: str) -> int:
+        """The number of the message's shape."""
+        line = _squeeze(message)
+        number = self._lines.get(line)
+        return self._learn(line) if number is None else number
+
+    def add_words(self, words: Tokens) -> int:
+        """As `add`, for what is no sentence: `words` stand as they are, values in them masked already."""
+        return self._number(words)
+
+    def _learn(self, line: bytes) -> int:
         """The number of a squeezed line that is not remembered."""
         plain = _HEX_REST.sub(b"0", line)
         number = self._plain.get(plain)
@@ -109,21 +113,21 @@ class _Scope:
             self._plain[plain] = number
         # A line with hexadecimal in it does not come again; it would only push out those that do.
         if plain == line:
-            if len(self.lines) >= _MEMO:
-                self.lines.clear()
-            self.lines[line] = number
+            if len(self._lines) >= _MEMO:
+                self._lines.clear()
+            self._lines[line] = number
         return number
 
     def _number_masked(self, masked: bytes) -> int:
         number = self._masked.get(masked)
         if number is None:
-            number = self.number(collapse(masked.decode("utf-8", "replace").split(" ")))
+            number = self._number(collapse(masked.decode("utf-8", "replace").split(" ")))
             if len(self._masked) >= _MEMO:
                 self._masked.clear()
             self._masked[masked] = number
         return number
 
-    def number(self, shape: Tokens) -> int:
+    def _number(self, shape: Tokens) -> int:
         number = self.shapes.get(shape)
         if number is not None:
             return number
