@@ -6,7 +6,7 @@ an index by one rare word of each wording keeps a case at a few hundred microsec
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -47,17 +47,18 @@ def recognise(evidence: Evidence, extra: Sequence[Signature] = ()) -> tuple[Reco
     return tuple(sorted(found, key=lambda r: (-r.strength, -counts[r.group], r.signature.id, r.group)))
 
 
-def _in_group(group: ErrorGroup, index: "_Index") -> Iterator[Recognition]:
+def _in_group(group: ErrorGroup, index: "_Index") -> list[Recognition]:
     """Each signature once, by the newest sample that shows it."""
-    seen: set[str] = set()
+    found: dict[str, Recognition] = {}
     samples = (group.latest,) if group.first == group.latest else (group.latest, group.first)
     for sample in samples:
         text = _text_of(sample, group)
         for signature, length in index.find(sample, text, failure=group.failure):
-            if signature.id not in seen:
-                seen.add(signature.id)
+            if signature.id not in found:
                 component = component_of(signature, sample, text)
-                yield Recognition(signature, group.id, component, _strength(signature.specificity, length))
+                strength = _strength(signature.specificity, length)
+                found[signature.id] = Recognition(signature, group.id, component, strength)
+    return list(found.values())
 
 
 def _text_of(sample: Sample, group: ErrorGroup) -> str:

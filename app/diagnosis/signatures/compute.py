@@ -524,6 +524,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Insufficient regional quota to satisfy request",
                 "insufficient quota to satisfy the request",
                 "Your resource request exceeds your available quota",
+                "insufficient quota(s) to execute this workflow",
+                "The project quota may have been exceeded",
             )
         ),
         layer=Layer.QUOTA,
