@@ -138,8 +138,16 @@ _QUOTED = re.compile(
     r"\"[^\"\n]*\"|`[^`'\n]*[`']|(?<![A-Za-z0-9])'[^'\n]*'|<[^<>\n]*>|\{[^{}\n]*\}|\[[^\[\]\n]*\]|“[^”\n]*”"
 )
 _WORD = re.compile(r"(?<![\w@#/\\.$%:=-])[A-Za-z]+(?:'[a-z]+|(?:-[a-z]+)+)?(?![\w@/\\$=]|[.:]\w|-\w)")
+_ERRNO = """
+    EACCES EADDRINUSE EADDRNOTAVAIL EAGAIN EAI_AGAIN EALREADY EBADF EBUSY ECANCELED ECHILD ECONNABORTED ECONNREFUSED
+    ECONNRESET EDEADLK EDESTADDRREQ EDOM EDQUOT EEXIST EFAULT EFBIG EHOSTDOWN EHOSTUNREACH EILSEQ EINPROGRESS EINTR EINVAL
+    EISCONN EISDIR ELOOP EMFILE EMSGSIZE ENAMETOOLONG ENETDOWN ENETRESET ENETUNREACH ENFILE ENOBUFS ENODATA ENODEV ENOENT
+    ENOEXEC ENOLCK ENOMEM ENOSPC ENOSYS ENOTCONN ENOTDIR ENOTEMPTY ENOTFOUND ENOTSOCK ENOTSUP ENXIO EOVERFLOW EPERM EPIPE
+    EPROTO ERANGE EROFS ESHUTDOWN ESOCKETTIMEDOUT ESPIPE ESRCH ESTALE ETIMEDOUT ETXTBSY EXDEV
+    """
 _CODE = re.compile(
-    r"\bE[A-Z]{3,}[A-Z0-9]*\b|\[Errno -?\d+\]|\bERR_[A-Z_0-9]+|\bORA-\d{5}\b|\bSQLSTATE\[\w+\]|\b[A-Z]+(?:_[A-Z]+)+\b"
+    rf"\b(?:{'|'.join(_ERRNO.split())})\b"
+    r"|\[Errno -?\d+\]|\bERR_[A-Z_0-9]+|\bORA-\d{5}\b|\bSQLSTATE\[\w+\]|\b[A-Z]+(?:_[A-Z]+)+\b"
 )
 _HINT = re.compile(r"[.;]? *Did you (?:mean|forget)\b.*|[.;]? *\(?consider renaming .*")  # newer interpreters add it
 _IDENTIFIER = re.compile(

@@ -9,6 +9,7 @@ Nothing here raises on any text: what cannot be read as a trace is None.
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from app.redact import Redacted
 _MAX_TEXT = 400_000
 _MAX_MESSAGE = 2_000
 _MAX_FRAMES = 400
+_REMEMBERED = 8_192
+"""Frames recur: thousands of occurrences differ in their messages alone."""
 _LONG_LINE = re.compile(r"^(.{2000}).+$", re.MULTILINE)
 """Nothing that is looked for stands further right, and text from outside must not choose what reading it costs."""
 
@@ -145,7 +148,8 @@ _OVERFLOW = frozenset({"RecursionError", "StackOverflowError", "SystemStackError
 _NODE_TYPES = frozenset(
     {"TypeError", "RangeError", "ReferenceError", "SyntaxError", "URIError", "EvalError", "AggregateError"}
 )
-_DATA_DEPENDENT = re.compile(r"Decod|Encod|Pars|Syntax|Format|J[Ss][Oo][Nn]|X[Mm][Ll]|Unicode")
+_DATA_DEPENDENT = frozenset({"UnicodeDecodeError", "UnicodeEncodeError", "SyntaxError", "IndentationError"})
+"""Raised in the program's frame, as the interpreter's parsers and codecs have none; the data decides their messages."""
 _GUARDS = re.compile(r"(?:^|\.)(?:require\w*|check[A-Z]\w*|notNull|isTrue|state|assert\w*|fail|raise\w*|[Tt]hrow\w*)$")
 
 
@@ -181,7 +185,6 @@ def trace_identity(raw: RawTrace) -> str:
 
 _DOTNET_PARAMETER = re.compile(r"\s+\(Parameter '[^']*'\)|\s+Parameter name: .*")  # each runtime adds it its own way
 
-
 _DOTNET_RUNTIME = frozenset(
     {
         "ArrayTypeMismatchException",
@@ -203,16 +206,13 @@ def _message_key(language: Language, raised: RawException, innermost: RawExcepti
     Where the program itself raises, its author wrote the message. Where a library raises, the message follows the data it
     was given (a parser names what it stumbled over), so only error codes are kept.
     """
-    if _DATA_DEPENDENT.search(_short_type(innermost.type)):
+    short = _short_type(innermost.type)
+    if short in _DATA_DEPENDENT or (language is Language.DOTNET and short in _DOTNET_RUNTIME):
         return ""
-    if language is Language.GO:
+    if language is Language.GO:  # its chain of causes is in the text, and what raised is always the program
         return fault_words(innermost.message)
     by_program = raised is innermost and (innermost.frames[0] is frame or _GUARDS.search(innermost.frames[0].function))
-    message = innermost.message
-    if language is Language.DOTNET:
-        if _short_type(innermost.type) in _DOTNET_RUNTIME:
-            return ""
-        message = _DOTNET_PARAMETER.sub("", message)
+    message = _DOTNET_PARAMETER.sub("", innermost.message) if language is Language.DOTNET else innermost.message
     return fault_words(message, codes_only=not by_program)
 
 
@@ -262,6 +262,7 @@ _ROOTS = frozenset(
 )
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _file_key(language: Language, file: str | None) -> str:
     """File name with its folder, unless the folder is one of those that programs are deployed into.
 
@@ -282,6 +283,7 @@ _PHP_CLOSURE = re.compile(r"\{closure[^}]*\}")
 _DOTNET_GENERATED = re.compile(r"<(\w+)>(?:[a-z]+__\w*(?:\|[\d_]+)?|c__\w+)")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _function_key(language: Language, name: str) -> str:
     """`name` without what a compiler, a revision or an interpreter changes in it."""
     match language:
@@ -412,6 +414,14 @@ class _Block:
         return RawException(self.type, _message(self.message), tuple(frames))
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _python_frame(line: str) -> RawFrame | None:
+    frame = _PY_FRAME.match(line)
+    if frame is None:
+        return None
+    return RawFrame(frame[3] or "<module>", frame[1], _number(frame[2]), None, not _PYTHON_LIBRARY.search(frame[1]))
+
+
 def _read_python(text: str) -> RawTrace | None:
     blocks: list[_Block] = []
     block: _Block | None = None
@@ -449,7 +459,7 @@ def _read_python(text: str) -> RawTrace | None:
                 block = _Block(depth)
                 blocks.append(block)
             continue
-        frame = _PY_FRAME.match(content) if 'File "' in content else None
+        frame = _python_frame(content) if 'File "' in content else None
         if frame is not None:
             if block is None or (block.type and content.startswith("  File")):
                 block = _Block(depth)
@@ -457,10 +467,7 @@ def _read_python(text: str) -> RawTrace | None:
             if block.type:
                 block.message.append(content)
                 continue
-            file = frame[1]
-            block.frames.append(
-                RawFrame(frame[3] or "<module>", file, _number(frame[2]), None, not _PYTHON_LIBRARY.search(file))
-            )
+            block.frames.append(frame)
             continue
         if block is None:
             continue
@@ -546,6 +553,16 @@ def _head_above(lines: Sequence[str], first: int) -> tuple[_Head, list[str]]:
     return likely or (_Head("", "", lines[first - 1].strip() if first else ""), [])
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _java_frame(line: str) -> RawFrame | None:
+    frame = _JAVA_FRAME.match(line)
+    if frame is None:
+        return None
+    owner, place = frame[1].rsplit("/", 1)[-1], frame[3]
+    file = place if place and " " not in place and not place.startswith("<") else None
+    return RawFrame(f"{owner}.{frame[2]}", file, _number(frame[4]), owner, not owner.startswith(_JAVA_LIBRARY_START))
+
+
 def _read_java(text: str) -> RawTrace | None:
     lines = text.split("\n")
     chain: list[RawException] = []
@@ -561,15 +578,11 @@ def _read_java(text: str) -> RawTrace | None:
             if len(line) - len(stripped) >= suppressed:
                 continue
             suppressed = None
-        if stripped.startswith("at ") and (frame := _JAVA_FRAME.match(line)):
+        if stripped.startswith("at ") and (frame := _java_frame(stripped)) is not None:
             if head is None:
                 head, more = _head_above(lines, at)
-            owner, function, place = frame[1], frame[2], frame[3]
-            owner = owner.rsplit("/", 1)[-1]
             if len(frames) < _MAX_FRAMES:
-                file = place if place and " " not in place and not place.startswith("<") else None
-                in_app = not owner.startswith(_JAVA_LIBRARY_START)
-                frames.append(RawFrame(f"{owner}.{function}", file, _number(frame[4]), owner, in_app))
+                frames.append(frame)
         elif head is not None:
             if stripped.startswith("Suppressed: "):
                 suppressed = max(1, len(line) - len(stripped))
@@ -588,6 +601,7 @@ def _read_java(text: str) -> RawTrace | None:
     return RawTrace(Language.JAVA, tuple(chain))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _node_frame(line: str) -> RawFrame | None:
     frame = _NODE_FRAME.match(line)
     if frame is None:
@@ -687,6 +701,18 @@ _DOTNET_TYPE = r"((?:[A-Za-z_]\w*[.+])+[A-Z_]\w*(?:`\d+)?)(?: \((?:0x[0-9A-Fa-f]
 _DOTNET_HEAD = re.compile(rf"(?:^|\s|\(){_DOTNET_TYPE}: (.*)|^(?:Unhandled exception\. )?\s*{_DOTNET_TYPE}:?$")
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _dotnet_frame(line: str) -> RawFrame | None:
+    frame = _DOTNET_FRAME.match(line)
+    if frame is None:
+        return None
+    function, file, number = frame[1], frame[3], _number(frame[4])
+    if file is not None and file.startswith("<"):
+        file, number = None, None
+    own = not function.startswith(_DOTNET_LIBRARY) and "(wrapper " not in line
+    return RawFrame(function, file, number, _dotnet_module(function), own)
+
+
 def _read_dotnet(text: str) -> RawTrace | None:
     lines = text.split("\n")
     first = next((at for at, line in enumerate(lines) if _DOTNET_FRAME.match(line)), None)
@@ -714,13 +740,8 @@ def _read_dotnet(text: str) -> RawTrace | None:
                 break
         elif stripped.startswith("--->") or "FATAL UNHANDLED EXCEPTION" in line:
             break
-        elif stripped.startswith("at ") and (frame := _DOTNET_FRAME.match(line)):
-            function, file, number = frame[1], frame[3], _number(frame[4])
-            if file is not None and file.startswith("<"):
-                file, number = None, None
-            if len(stacks[level]) < _MAX_FRAMES:
-                own = not function.startswith(_DOTNET_LIBRARY) and "(wrapper " not in line
-                stacks[level].append(RawFrame(function, file, number, _dotnet_module(function), own))
+        elif stripped.startswith("at ") and len(stacks[level]) < _MAX_FRAMES and (frame := _dotnet_frame(stripped)):
+            stacks[level].append(frame)
     return RawTrace(
         Language.DOTNET,
         tuple(
@@ -881,6 +902,7 @@ def _ruby_logged(before: Sequence[str]) -> tuple[str, list[str]]:
     return "", [line for line in before if line.strip()][-1:]
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _ruby_frame(file: str, line: str, function: str) -> RawFrame:
     return RawFrame(function, file, _number(line), None, not _RUBY_LIBRARY.search(file))
 
