@@ -462,5 +462,22 @@ def validate(files: Sequence[Path], schema: bool) -> None:
         sys.exit(2)
 
 
+# --- demo -------------------------------------------------------------------------------------------------------------
+
+
+@main.command()
+def demo() -> None:
+    """Run the whole loop on this machine: server, webhook, audit, comment and page."""
+    root = Path(__file__).parents[1]
+    if not (root / "examples" / "demo.py").is_file():
+        raise BadInput(
+            "the demo and its stand-ins are in the source tree only", fix="Clone the repository and run `make demo`."
+        )
+    sys.path.insert(0, str(root))
+    from examples.demo import run
+
+    run()
+
+
 if __name__ == "__main__":
     main()

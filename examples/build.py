@@ -168,6 +168,7 @@ def config(environment: str, project: str, *, critical: bool, services: dict[str
     lines = [
         "version: 1", "labels:",
         f"  infra-audit: {environment}", "environments:", f"  {environment}:", f"    projects: [{project}]",
+        "    window: 2d12h",
         f"    services: [{', '.join(services)}]", f"    critical: {'true' if critical else 'false'}", "services:",
     ]  # fmt: skip
     for name, impact in services.items():
