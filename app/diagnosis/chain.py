@@ -102,7 +102,7 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
 }
 """Class of a cause to the classes of what it is known to bring about, within one service and `NEAR`."""
 
-_LINE = 240
+LINE = 240
 """Characters of a message that a sentence quotes."""
 
 _CONNECTION_NAME = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]:[a-z]+-[a-z]+[0-9]+:[a-z][a-z0-9-]*")
@@ -179,7 +179,7 @@ def said(group: ErrorGroup) -> Redacted:
         line = f"{outer.type}: {outer.message}" if outer.message else outer.type
     else:
         line = group.latest.message or group.title
-    return cut(line.strip().partition("\n")[0][:_LINE])
+    return cut(line.strip().partition("\n")[0][:LINE])
 
 
 def times(count: int) -> Sentence:

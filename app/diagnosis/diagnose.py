@@ -8,6 +8,7 @@ same diagnosis.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import LiteralString
 
@@ -26,16 +27,18 @@ from app.diagnosis.model import (
     EntryRef,
     Layer,
     Match,
+    Mismatch,
     ProbeRef,
     ReadingRef,
     RejectedCause,
     RequiredAction,
     Sentence,
+    Status,
     sentence,
 )
 from app.diagnosis.recognise import Recognition, recognise
 from app.diagnosis.recommend import Situation, recommend
-from app.diagnosis.scorecard import Scorecard, is_own_limit, score_layers
+from app.diagnosis.scorecard import SUSPECTED, Scorecard, is_own_limit, score_layers
 from app.diagnosis.signatures.model import Signature, fill_check
 from app.diagnosis.unknown import unrecognised_causes
 from app.diagnosis.whys import Judged, ask_whys, likely_causes, likely_checks
@@ -63,17 +66,19 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
     chain = trace_causes(evidence, causes)
     signature = recognised[chain.root.group].signature if chain.root and chain.root.signature else None
 
-    matches = _matches(evidence, chain)
+    mismatches = compare_configured(evidence)
+    matches = tied_by_constants(_matches(evidence, chain), mismatches)
     ledger = build_ledger(evidence, matches)
     suspects = find_suspects(evidence, matches)
-    mismatches = compare_configured(evidence)
     card = score_layers(evidence, chain, signature, ledger=ledger, suspects=suspects, mismatches=mismatches)
 
     check = _deciding_check(evidence, chain, signature)
     group = groups[chain.root.group] if chain.root else next(iter(evidence.observations.groups), None)
     if group is not None and not group.failure and not evidence.observations.groups and chain.root is None:
         group = None
-    situation = Situation(evidence, chain, card, signature, group, ledger, suspects, check, _supposed(signature, group))
+    advice = recommend(
+        Situation(evidence, chain, card, signature, group, ledger, suspects, check, _supposed(signature, group))
+    )
     return Diagnosis(
         summary=_summary(evidence, chain, card, group),
         root=chain.root,
@@ -92,8 +97,8 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
         suspects=suspects,
         mismatches=mismatches,
         whys=ask_whys(Judged(evidence, chain, card, signature, suspects, check)),
-        actions=_actions(evidence, chain, signature),
-        recommendation=recommend(situation),
+        actions=_actions(evidence, chain, signature) if advice.status not in _NOBODY_ACTS else (),
+        recommendation=advice,
     )
 
 
@@ -110,6 +115,26 @@ def _matches(evidence: Evidence, chain: Chain) -> list[Match]:
         if history.commits
         else []
     )
+
+
+def tied_by_constants(matches: Sequence[Match], mismatches: Sequence[Mismatch]) -> list[Match]:
+    """Matches, in which a fix that sets the very value that the error names is tied to that error, and decides nothing else.
+
+    Words and files need not show it: a commit that raises `8.0 s` belongs to an error that says `8.0 s`.
+    """
+    out = {(match.sha, match.group): match for match in matches}
+    for found in mismatches:
+        if found.constant.role not in ("fix-before", "fix-after"):
+            continue
+        key = (found.constant.sha, found.group)
+        known = out.get(key) or Match(*key, 0.0, fits=False, reasons_for=(), reasons_against=())
+        out[key] = replace(
+            known, score=max(known.score, SUSPECTED), fits=True, reasons_for=(found.claim, *known.reasons_for)
+        )
+    return list(out.values())
+
+
+_NOBODY_ACTS = (Status.RESOLVED, Status.NO_FAILURES)
 
 
 # --- causes -----------------------------------------------------------------------------------------------------------

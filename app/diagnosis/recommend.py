@@ -30,13 +30,13 @@ from app.diagnosis.model import (
     Suspect,
     sentence,
 )
-from app.diagnosis.scorecard import Scorecard, deploy_at_onset, is_own_limit
+from app.diagnosis.scorecard import SUSPECTED, Scorecard, deploy_at_onset, is_own_limit
 from app.diagnosis.signatures.model import Signature
 from app.diagnosis.silence import Unit, judge_silence
 from app.evidence.model import ErrorGroup, Evidence, Exposure, Revision
 from app.redact import cut
 
-QUIET = 0.2
+QUIET = 0.05
 """Below this chance the silence is worth watching, without being proof."""
 
 ACTIONS: dict[Status, DeveloperAction] = {
@@ -206,7 +206,7 @@ def _rollback(s: Situation) -> Claim | None:
     if s.group is None or not s.code_can_cure:
         return None
     event = deploy_at_onset(s.evidence, s.group)
-    suspect = next((x for x in s.suspects if x.group == s.group.id), None)
+    suspect = next((x for x in s.suspects if x.group == s.group.id and x.score >= SUSPECTED), None)
     previous = _healthy_before(s)
     if event is None or event.revision is None or suspect is None or previous is None:
         return None
@@ -285,9 +285,9 @@ STATUS_RULES: tuple[Rule, ...] = (
     Rule(Status.RESOLVED, _resolved_by_fix),
     Rule(Status.RESOLVED, _resolved_by_silence),
     Rule(Status.RECOVERING, _recovering_by_fix),
-    Rule(Status.RECOVERING, _recovering_by_silence),
     Rule(Status.FIX_INEFFECTIVE, _fix_ineffective),
     Rule(Status.FIX_NOT_DEPLOYED, _fix_not_deployed),
+    Rule(Status.RECOVERING, _recovering_by_silence),
     Rule(Status.ROLLBACK, _rollback),
     Rule(Status.INFRASTRUCTURE_ESCALATION, _owned_by(LayerOwner.INFRASTRUCTURE)),
     Rule(Status.PROVIDER_ESCALATION, _owned_by(LayerOwner.PROVIDER)),
@@ -366,9 +366,10 @@ def _priority(s: Situation, status: Status) -> tuple[Priority | None, Claim]:
 def _never_starts(s: Situation) -> bool:
     """Whether instances fail to start, and since it began no request was answered well and no start outlived it.
 
-    Without a request or a start that was seen, nothing says so, and the answer is no.
+    Without a request or a start that was seen, nothing says so, and the answer is no. That a revision was ready when it was
+    deployed says nothing of now, so it is not asked here.
     """
-    if s.group is None or any(r.ready for r in s.evidence.revisions if r.service in s.group.services):
+    if s.group is None:
         return False
     about = (s.group.id, *s.chain.symptoms)
     failing = [c.group for c in s.chain.ranked if c.failure_class in _START and c.group in about]
@@ -378,11 +379,13 @@ def _never_starts(s: Situation) -> bool:
     began = int(min(g.first_seen for g in (s.group, *starting)).timestamp()) // 60
     mine = [e for e in s.evidence.observations.exposure if e.service in s.group.services]
 
-    def since(counts: Callable[[Exposure], Mapping[int, int]]) -> int:
-        return sum(n for e in mine for minute, n in counts(e).items() if minute >= began)
+    def since(minute: int, counts: Callable[[Exposure], Mapping[int, int]]) -> int:
+        return sum(n for e in mine for at, n in counts(e).items() if at >= minute)
 
-    asked, failed = since(lambda e: e.requests), since(lambda e: e.server_errors)
-    starts, ended = since(lambda e: e.starts), max(max(g.instances, g.count) for g in starting)
+    # Requests of the first minute may still have been answered before it began.
+    asked, failed = since(began + 1, lambda e: e.requests), since(began + 1, lambda e: e.server_errors)
+    starts = since(began, lambda e: e.starts)
+    ended = max(sum(n for at, n in g.per_minute.items() if at >= began) for g in starting)
     return asked <= failed and (asked > 0 or 0 < starts <= ended)
 
 
@@ -433,5 +436,5 @@ def _next_steps(s: Situation, status: Status) -> tuple[Sentence, ...]:
             if s.check is not None:
                 steps.append(sentence("Run the deciding check: {}", s.check.command))
         case Status.RESOLVED | Status.NO_FAILURES:
-            pass
+            steps.append(sentence("Nothing to do for this failure."))
     return tuple(steps)

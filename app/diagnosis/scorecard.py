@@ -52,6 +52,8 @@ DECIDED = 1.0
 """Below this score no layer is named."""
 MARGIN = 0.5
 """Two layers closer than this are a tie: then the root's own layer stands, with low confidence."""
+SUSPECTED = 0.5
+"""From this score (0..1) on a commit of the failing revision is taken to have to do with the failure."""
 DEPLOY_NEAR = timedelta(minutes=10)
 """A failure that begins this soon after a deploy is taken to have come with it: a rollout takes minutes."""
 
@@ -369,7 +371,7 @@ def _fixes(root: Cause, ledger: Sequence[LedgerRow], suspects: Sequence[Suspect]
         elif row.verdict in (FixVerdict.NOT_DEPLOYED, FixVerdict.PARTLY_DEPLOYED) and row.match and row.match.fits:
             text = sentence("a change of the code that fits this failure is {}", row.verdict)
             out.append(Signal(Layer.APPLICATION, _FIX_MATCHES, Claim(text, (CommitRef(row.fix.sha),), Basis.INFERRED)))
-    best = next((s for s in suspects if s.group == root.group and s.reasons_for), None)
+    best = next((s for s in suspects if s.group == root.group and s.score >= SUSPECTED), None)
     if best is not None:
         text = sentence("a commit that came with the failing revision touches what fails")
         out.append(Signal(Layer.APPLICATION, _FIX_MATCHES, Claim(text, (CommitRef(best.sha),), Basis.INFERRED)))

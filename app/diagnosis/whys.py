@@ -7,7 +7,7 @@ commands of a resource to the signature's checks.
 
 from dataclasses import dataclass
 
-from app.diagnosis.chain import Chain, groups_by_id, said, times
+from app.diagnosis.chain import LINE, Chain, groups_by_id, said, times
 from app.diagnosis.model import (
     Basis,
     Cause,
@@ -110,15 +110,25 @@ def _symptom(shown: ErrorGroup) -> Why:
 
 
 def _operation(judged: Judged, shown: ErrorGroup, cause_group: ErrorGroup) -> Why | None:
-    """What the program was doing: the own frame nearest to the fault, in the root or in what wraps it."""
+    """What the program was doing when it gave up: the outermost exception with a frame of its own, as it reported it."""
     groups = groups_by_id(judged.evidence)
     between = [groups[s] for s in judged.chain.symptoms]
     for group in (*[g for g in between if g.id != shown.id], cause_group, shown):
-        if group.trace is None or (own := group.trace.top_own_frame) is None:
+        own = next(
+            (
+                (info, frame)
+                for info in (group.trace.chain if group.trace else ())
+                for frame in info.frames
+                if frame.in_app
+            ),
+            None,
+        )
+        if own is None:
             continue
         info, frame = own
         question = sentence("Why does that happen?") if group.id == shown.id else sentence("What brings that about?")
-        text = sentence("{} is raised on the way through {}, {}.", info.type, frame.function, _at(frame))
+        raised = cut(f"{info.type}: {info.message}".partition("\n")[0][:LINE]) if info.message else info.type
+        text = sentence("{} ends with {}, {}.", frame.function, raised, _at(frame))
         return Why(question, Claim(text, (EntryRef(group.id),)))
     return None
 
@@ -210,8 +220,14 @@ def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
             refs2 = (*refs2, RevisionRef(event.service, event.revision))
         text = sentence("It begins at {}, after the deploy at {}.", group.first_seen, event.at)
         return Why(question, Claim(text, refs2, Basis.INFERRED), judged.check)
-    signature = judged.signature
-    if signature is not None and (causes := likely_causes(signature, group)):
-        text = sentence("No entry says. Most often: {}.", signature.said(causes[0]))
-        return Why(question, Claim(text, (EntryRef(group.id),), Basis.HYPOTHESIS), judged.check)
-    return Why(sentence("Why now? Nothing that was read tells by what it began."), None, judged.check)
+    signature, onset = judged.signature, evidence.onset
+    causes = likely_causes(signature, group) if signature else ()
+    known = onset is not None and not onset.at_window_start and bool(evidence.observations.deploys)
+    if not causes:
+        return Why(sentence("Why now? Nothing that was read tells by what it began."), None, judged.check)
+    supposed = signature.said(causes[0]) if signature else ()
+    if onset is not None and known:
+        text = sentence("No deploy that was read fits the beginning at {}. Most often: {}.", onset.at, supposed)
+    else:
+        text = sentence("No entry says. Most often: {}.", supposed)
+    return Why(question, Claim(text, (EntryRef(group.id), CountRef(group.id)), Basis.HYPOTHESIS), judged.check)
