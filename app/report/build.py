@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from app import __version__
 from app.diagnosis.model import (
     Basis,
+    CausalLink,
     Cause,
     Claim,
     CommitRef,
@@ -46,6 +47,8 @@ from app.evidence.model import (
     CodeExcerpt,
     CommitSha,
     ConfigLine,
+    Containment,
+    ContainmentFact,
     DeployKind,
     ErrorGroup,
     Evidence,
@@ -99,6 +102,10 @@ REVISIONS_SHOWN = 8
 BUCKETS = 48
 """About as many columns as a phone shows of a code block without scrolling sideways."""
 
+_SHORTEST_FOCUS = 15
+_FOCUS_FROM = 6
+"""A window this many times longer than the cause's own time would press it into a few columns. Lengths in minutes."""
+_MARKS_KEPT = 12
 _FEWEST_BUCKETS = 3
 """With fewer the timeline shows nothing that the counts do not say."""
 
@@ -160,7 +167,7 @@ class _Builder:
         whys = tuple(self._why(why) for why in self._diagnosis.whys)
         fixes = self._fixes()
         active = self._active()
-        suspects = tuple(self._suspect(suspect) for suspect in self._diagnosis.suspects[:SUSPECTS_SHOWN])
+        suspects = tuple(self._suspect(suspect) for suspect in self._best_suspects())
         frames = self._frames()
         mismatches = self._mismatches()
         revisions = self._revisions()
@@ -378,6 +385,19 @@ class _Builder:
     def _signal(self, signal: Signal) -> SignalRow:
         return SignalRow(signal.layer, signal.weight, self._state(signal.claim))
 
+    def _other_causes(self) -> list[Cause]:
+        """What else fits: neither the root, nor its consequences, nor what evidence refutes."""
+        diagnosis = self._diagnosis
+        refuted = {(rejected.cause.group, rejected.cause.signature) for rejected in diagnosis.rejected}
+        return [
+            cause
+            for cause in diagnosis.causes
+            if cause != diagnosis.root
+            and not cause.symptom
+            and cause.group not in self._symptoms
+            and (cause.group, cause.signature) not in refuted
+        ]
+
     def _also(self, cause: Cause) -> Statement:
         return self._state(
             Claim(
@@ -463,6 +483,18 @@ class _Builder:
         return self._observe(text, self._total_ref)
 
     # --- code ----------------------------------------------------------------------------------------------------------
+
+    def _best_suspects(self) -> list[Suspect]:
+        """Each commit once, by the group it is most likely for; the cause's own group first among equals."""
+        root = self._diagnosis.root
+        ranked = sorted(
+            self._diagnosis.suspects,
+            key=lambda s: (-s.score, root is None or s.group != root.group, s.sha, s.group),
+        )
+        best: dict[CommitSha, Suspect] = {}
+        for suspect in ranked:
+            best.setdefault(suspect.sha, suspect)
+        return list(best.values())[:SUSPECTS_SHOWN]
 
     def _suspect(self, suspect: Suspect) -> SuspectRow:
         commit = self._refs.commit(suspect.sha)
@@ -564,7 +596,7 @@ class _Builder:
             parts.append(sentence("serving since {}{}", revision.serving_since, how))
         if revision.traffic_percent is not None:
             parts.append(sentence("{} % of traffic", revision.traffic_percent))
-        if revision.ready_reason:
+        if revision.ready_reason and revision.ready is not True:
             parts.append(sentence("says {}", revision.ready_reason))
         if revision.commits:
             sources = sorted({claim.source.value for claim in revision.commits})
@@ -756,52 +788,66 @@ class _Builder:
         minutes = _per_minute(self._told)
         if not minutes:
             return None
-        window = self._evidence.window
-        first = min(int(window.start.timestamp()) // 60, min(minutes))
-        last = max((int(window.end.timestamp()) - 1) // 60, max(minutes))
+        first, last = self._focus(minutes)
         wanted = -(-(last - first + 1) // BUCKETS)
         step = next((size for size in _BUCKET_MINUTES if size >= wanted), -(-wanted // 1440) * 1440)
         counts = [0] * ((last - first) // step + 1)
         if len(counts) < _FEWEST_BUCKETS:
             return None
         for minute, count in minutes.items():
-            counts[(minute - first) // step] += count
+            if first <= minute <= last:
+                counts[(minute - first) // step] += count
         end = first + len(counts) * step
-        marks = sorted(
-            (mark for mark in self._marks() if first <= mark.at.timestamp() / 60 <= end),
-            key=lambda mark: (mark.at, mark.what, mark.label),
-        )
-        return Timeline(_minute(first), step * 60, tuple(counts), tuple(marks))
+        marks = [mark for mark in self._marks() if first <= mark.at.timestamp() / 60 <= end]
+        return Timeline(_minute(first), step * 60, tuple(counts), tuple(_nearest(marks)))
+
+    def _focus(self, minutes: Mapping[int, int]) -> tuple[int, int]:
+        """First and last minute of the picture: the window, or in a long one the cause's time and as much before and after."""
+        window = self._evidence.window
+        first = min(int(window.start.timestamp()) // 60, min(minutes))
+        last = max((int(window.end.timestamp()) - 1) // 60, max(minutes))
+        root = self._diagnosis.root
+        causes = _per_minute([group for group in self._told if root is None or group.id == root.group])
+        if not causes:
+            return first, last
+        length = max(_SHORTEST_FOCUS, max(causes) - min(causes) + 1)
+        if last - first < _FOCUS_FROM * length:
+            return first, last
+        return max(first, min(causes) - length), min(last, max(causes) + length)
 
     def _marks(self) -> Iterable[TimelineMark]:
         if (onset := self._evidence.onset) is not None and not onset.at_window_start:
             yield TimelineMark(onset.at, "onset", "onset")
+        fixed = {fact.running for row in self._diagnosis.ledger for fact in row.facts if _brings_a_fix(row, fact)}
+        told = {revision.name for revision in self._evidence.revisions if revision.commit in fixed}
+        for revision in self._evidence.revisions:
+            if revision.name in told and (at := revision.serving_since or revision.created_at):
+                yield TimelineMark(at, "fix serving", _revision_label(revision.name, revision.commit))
         kinds: Mapping[DeployKind, Literal["deploy", "deploy failed", "traffic"]] = {
             DeployKind.READY: "deploy",
             DeployKind.FAILED: "deploy failed",
             DeployKind.TRAFFIC: "traffic",
         }
-        told = {event.revision for event in self._evidence.observations.deploys if event.kind in kinds}
         for event in self._evidence.observations.deploys:
-            if what := kinds.get(event.kind):
+            what = kinds.get(event.kind)
+            if what is not None and not (what == "deploy" and event.revision in told):
                 sha = event.commit.sha if event.commit else None
                 yield TimelineMark(event.at, what, _revision_label(event.revision or event.service, sha))
-        fixed = {fact.running for row in self._diagnosis.ledger for fact in row.facts if _holds(row)}
+        told |= {
+            event.revision for event in self._evidence.observations.deploys if event.revision and event.kind in kinds
+        }
         for revision in self._evidence.revisions:
             if revision.name not in told and (at := revision.created_at or revision.serving_since):
                 yield TimelineMark(at, "deploy", _revision_label(revision.name, revision.commit))
-            if revision.commit in fixed and revision.serving_since is not None:
-                yield TimelineMark(
-                    revision.serving_since, "fix serving", _revision_label(revision.name, revision.commit)
-                )
 
     def _chain(self) -> tuple[tuple[ChainNode, ...], tuple[ChainEdge, ...]]:
         """Component, cause, consequences; empty without a root."""
         root = self._diagnosis.root
         if root is None:
             return (), ()
-        linked = dict.fromkeys(id_ for link in self._diagnosis.links for id_ in (link.cause, link.effect))
-        wanted = list(dict.fromkeys((root.group, *linked, *self._diagnosis.symptoms)))[: GROUPS_SHOWN + 1]
+        links = _essential(self._diagnosis.links, root.group)
+        linked = dict.fromkeys(id_ for link in links for id_ in (link.cause, link.effect))
+        wanted = list(dict.fromkeys((root.group, *linked)))[: GROUPS_SHOWN + 1]
         nodes: list[ChainNode] = []
         edges: list[ChainEdge] = []
         if self._diagnosis.component:
@@ -812,7 +858,7 @@ class _Builder:
             nodes.append(ChainNode(id_, self._shown.text(group.title), group.count, self._role(id_)))
         edges += [
             ChainEdge(link.cause, link.effect, _link_words(link.kind), link.claim.basis)
-            for link in self._diagnosis.links
+            for link in links
             if link.cause in wanted and link.effect in wanted
         ]
         return tuple(nodes), tuple(edges)
@@ -904,8 +950,19 @@ def _revision_label(name: str, sha: CommitSha | None) -> str:
     return f"{name} ({sha[:7]})" if sha else name
 
 
-def _holds(row: LedgerRow) -> bool:
-    return row.verdict in (
+def _nearest(marks: Sequence[TimelineMark]) -> list[TimelineMark]:
+    """Those nearest to the onset, which itself is always there, in order of time."""
+    onset = next((mark.at for mark in marks if mark.what == "onset"), None)
+    near = sorted(
+        dict.fromkeys(marks),
+        key=lambda mark: (abs(mark.at - onset) if onset else timedelta(), mark.at, mark.what, mark.label),
+    )
+    return sorted(near[:_MARKS_KEPT], key=lambda mark: (mark.at, mark.what, mark.label))
+
+
+def _brings_a_fix(row: LedgerRow, fact: ContainmentFact) -> bool:
+    contained = fact.state in (Containment.CONTAINED, Containment.EQUIVALENT)
+    return contained and row.verdict in (
         FixVerdict.EFFECTIVE,
         FixVerdict.INEFFECTIVE,
         FixVerdict.TOO_EARLY,
@@ -915,6 +972,27 @@ def _holds(row: LedgerRow) -> bool:
 
 def _present(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value not in (None, "", {}, ())}
+
+
+def _essential(links: Sequence[CausalLink], root: Fingerprint) -> list[CausalLink]:
+    """The links reached from the root, without those that a longer way tells as well."""
+    after: dict[Fingerprint, list[Fingerprint]] = {}
+    for link in links:
+        after.setdefault(link.cause, []).append(link.effect)
+
+    def reached(start: Fingerprint, *, past: Fingerprint | None = None) -> set[Fingerprint]:
+        """From `start`; with `past`, not by the one step to it."""
+        seen: set[Fingerprint] = set()
+        todo = [effect for effect in after.get(start, []) if effect != past]
+        while todo:
+            here = todo.pop()
+            if here not in seen and here != start:
+                seen.add(here)
+                todo += after.get(here, [])
+        return seen
+
+    below = {root} | reached(root)
+    return [link for link in links if link.cause in below and link.effect not in reached(link.cause, past=link.effect)]
 
 
 def _link_words(kind: LinkKind) -> str:

@@ -6,7 +6,7 @@ kind of value to `as_markdown.py`, `as_page.py` and `as_text.py`.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import orjson
 
@@ -25,12 +25,13 @@ from app.diagnosis.model import (
 from app.redact import cut
 from app.report import mermaid
 from app.report.escape import safe_url
-from app.report.model import EvidenceId, EvidenceItem, Report, Statement, Timeline
+from app.report.model import EvidenceId, EvidenceItem, Report, Statement, Timeline, TimelineMark
 from app.report.pictures import ChainPicture, TimelinePicture, draw_chain, draw_timeline
 from app.report.references import short
 from app.report.wording import between, counted
 
 MARKS_SHOWN = 6
+EXCERPTS_SHOWN = 3
 _SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -280,8 +281,7 @@ def context_of(report: Report) -> ReportContext:
         ),
         excerpts=tuple(
             ExcerptView(Link(f"{row.path}:{row.line}", row.url), tuple(_numbered(row.excerpt, row.line)))
-            for row in report.frames
-            if row.excerpt
+            for row in [row for row in report.frames if row.excerpt][:EXCERPTS_SHOWN]
         ),
         mismatches=tuple(
             (_own("✅ agrees" if row.agrees else "❗ mismatch"), row.statement) for row in report.mismatches
@@ -467,8 +467,11 @@ def _active(report: Report) -> Sentence:
     causes = sum(row.role == "cause" for row in active.groups)
     symptoms = sum(row.role == "symptom" for row in active.groups)
     text = sentence("{}", _strong(_STATE_WORDS[active.state]))
-    if active.groups:
+    if causes:
         text = sentence("{}; {}, {}", text, _own(counted(causes, "cause")), _own(counted(symptoms, "symptom")))
+    elif active.groups:
+        kinds = counted(len(active.groups) + active.groups_left_out, "kind")
+        text = sentence("{}; {} of failure, and which one is the cause is not told", text, _own(kinds))
     return sentence("{}. Layer {}, confidence {}.", text, _strong(active.layer.value), active.confidence)
 
 
@@ -591,17 +594,16 @@ def _numbered(lines: Iterable[tuple[int, str]], meant: int | None) -> Iterable[s
 
 def sparkline(picture: Timeline) -> Iterable[str]:
     """The timeline as a few lines of text: a bar for each bucket, an arrow under it for each mark."""
-    top = max(picture.counts)
+    top = max(*picture.counts, 1)
     bars = "".join(_SPARKS[max(0, -(-8 * count // top) - 1)] if count else "·" for count in picture.counts)
     minutes = picture.bucket_s // 60
     unit = "min" if minutes == 1 else f"{minutes} min"
-    start = picture.start
-    end = picture.start.timestamp() + picture.bucket_s * len(picture.counts)
-    finish = datetime.fromtimestamp(end, start.tzinfo)
+    start, length = picture.start, timedelta(seconds=picture.bucket_s * len(picture.counts))
     lead = f"{start:%H:%M} "
-    yield f"failures per {unit}, highest {top:,}"
-    yield f"{lead}{bars} {finish:%H:%M} UTC"
-    for mark in picture.marks[:MARKS_SHOWN]:
+    yield f"failures per {unit}, highest {top:,}, {between(start, start + length)}"
+    yield f"{lead}{bars} {start + length:%H:%M}"
+    shown = _shown_marks(picture)
+    for mark in shown:
         column = int((mark.at - start).total_seconds() // picture.bucket_s)
         label = f"{mermaid.mark_words(mark, mark.label)} {mark.at:%H:%M}"
         place = len(lead) + max(0, min(column, len(picture.counts) - 1))
@@ -609,5 +611,12 @@ def sparkline(picture: Timeline) -> Iterable[str]:
             yield f"{label} ▲".rjust(place + 1)
         else:
             yield " " * place + f"▲ {label}"
-    if len(picture.marks) > MARKS_SHOWN:
-        yield f"and {len(picture.marks) - MARKS_SHOWN} more events"
+    if len(picture.marks) > len(shown):
+        yield f"and {counted(len(picture.marks) - len(shown), 'more event')}"
+
+
+def _shown_marks(picture: Timeline) -> list[TimelineMark]:
+    """The onset and what is nearest to it."""
+    onset = next((i for i, mark in enumerate(picture.marks) if mark.what == "onset"), 0)
+    first = max(0, min(onset - MARKS_SHOWN // 2, len(picture.marks) - MARKS_SHOWN))
+    return list(picture.marks[first : first + MARKS_SHOWN])

@@ -6,7 +6,7 @@ HTML is escaped by Jinja's autoescaping; `visible` prepares its text as for ever
 import re
 from urllib.parse import quote, urlsplit
 
-INLINE_LIMIT = 400
+INLINE_LIMIT = 240
 """Characters of one value inside a sentence; whole messages stand in the JSON of the latest failure."""
 
 EMPTY = "(empty)"

@@ -5,7 +5,7 @@ Text is measured by its length, since no font is at hand; labels are cut to what
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from app.report.escape import visible
 from app.report.mermaid import mark_words
@@ -17,6 +17,8 @@ _LEFT, _RIGHT = 44, 16
 _BARS_TOP, _BARS_HEIGHT = 14, 132
 _LANE = 24
 _MARKS_SHOWN = 12
+_TICKS = 8
+_TICK_SECONDS = tuple(60 * minutes for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440))
 _LETTER = 7.1
 """Width of one letter of the page's small monospace type, in units of the picture."""
 
@@ -123,12 +125,9 @@ def draw_timeline(picture: Timeline) -> TimelinePicture:
         for i, value in enumerate(picture.counts)
         if value
     )
-    ticks = 6
-    times = tuple(
-        Tick(place(at), _hour(at, picture))
-        for at in (picture.start + bucket * round(count * i / ticks) for i in range(ticks + 1))
-    )
+    times = tuple(Tick(place(at), _hour(at, picture)) for at in _round_times(picture))
     flags, lanes = _flags(picture, place)
+    half = (Tick(_BARS_TOP + _BARS_HEIGHT / 2, f"{top // 2:,}"),) if top % 2 == 0 else ()
     minutes = picture.bucket_s // 60
     unit = "per minute" if minutes == 1 else f"per {minutes} minutes"
     says = (
@@ -144,7 +143,7 @@ def draw_timeline(picture: Timeline) -> TimelinePicture:
         right=float(_WIDTH - _RIGHT),
         bars=bars,
         times=times,
-        counts=(Tick(_BARS_TOP, f"{top:,}"), Tick(_BARS_TOP + _BARS_HEIGHT / 2, f"{top / 2:,.3g}"), Tick(base, "0")),
+        counts=(Tick(_BARS_TOP, f"{top:,}"), *half, Tick(base, "0")),
         flags=flags,
         unit=unit,
         says=says,
@@ -230,6 +229,18 @@ def _broken(text: str, letters: int, most: int) -> tuple[str, ...]:
 
 def _cut(text: str, letters: int) -> str:
     return text if len(text) <= letters else text[: letters - 1] + "…"
+
+
+def _round_times(picture: Timeline) -> list[datetime]:
+    """Times that a clock face would show, at most eight of them."""
+    length = picture.bucket_s * len(picture.counts)
+    step = next(
+        (s for s in _TICK_SECONDS if length / s <= _TICKS),
+        _TICK_SECONDS[-1] * -(-length // (_TICK_SECONDS[-1] * _TICKS)),
+    )
+    start = int(picture.start.timestamp())
+    first = -(-start // step) * step
+    return [datetime.fromtimestamp(at, UTC) for at in range(first, start + length + 1, step)]
 
 
 def _hour(at: datetime, picture: Timeline) -> str:

@@ -47,6 +47,8 @@ from app.report.wording import counted
 
 _FILE_ORIGIN = re.compile(r"(?P<file>.+):(?P<line>\d+)", re.DOTALL)
 _SERVICE_LABELS = ("service_name", "job_name", "function_name", "container_name", "module_id", "database_id")
+_PART_END = re.compile(r"<\*>|\[[a-z][a-z-]*\]|[\"\\\x00-\x1f\x7f]")
+_SHORTEST_LITERAL = 6
 _LITERAL_LENGTH = 120
 """A longer literal finds nothing more and makes the link unreadable."""
 
@@ -181,7 +183,7 @@ class References:
         project = group.latest.project
         url = logs_explorer_url(project, query, window) if project else None
         files = self._files()
-        literal = _literal(group.template) or _literal(group.title)
+        literal = _literal(group)
         if files and literal:
             command = f"{_grep(files)} -hcF -- {shlex.quote(literal)} {_quoted(files)}"
         else:
@@ -353,7 +355,7 @@ def group_filter(group: ErrorGroup) -> str:
         lines.append(f"httpRequest.status={int(sample.http.status)}")
     elif group.kind is GroupKind.AUDIT and sample.audit is not None:
         lines.append(f"protoPayload.methodName={_quote(sample.audit.method)}")
-    elif literal := _literal(group.template) or _literal(group.title):
+    elif literal := _literal(group):
         lines.append(_quote(literal))
     return "\n".join(lines)
 
@@ -388,14 +390,27 @@ def _quote(text: str) -> str:
     return '"' + flat.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _literal(template: str) -> str | None:
-    """The longest part that all entries share and that JSON writes as it is; None when it would find everything.
+def _literal(group: ErrorGroup) -> str | None:
+    """What all entries of a group say, as they say it; None when nothing in them is long enough to search for.
 
-    It ends where a value was cut: the entries themselves do not say `[email]`.
+    A template is tidied (blanks, values, cut secrets), so a part of it counts only if the kept entries hold it as it is.
+    JSON writes quotes, backslashes and line breaks differently, so no part goes beyond one.
     """
-    parts = [part.strip() for part in re.split(r"<\*>|\[[a-z][a-z-]*\]|[\"\\\x00-\x1f\x7f]", template)]
-    best = max(parts, key=len, default="")
-    return best[:_LITERAL_LENGTH].strip() if len(best) >= 8 else None
+    if group.kind is GroupKind.REQUEST and group.latest.http is not None:
+        return group.latest.http.path.partition("<")[0] or None
+    if group.kind is GroupKind.AUDIT and group.latest.audit is not None:
+        return group.latest.audit.method or None
+    chain = group.trace.chain if group.trace else ()
+    said = [group.latest.message, *(f"{info.type}: {info.message}" for info in chain if info.message)]
+    parts = [part for text in (group.template, group.title) for part in _PART_END.split(text)]
+    words = [word for part in parts for word in part.split()]
+    said += (types := [info.type for info in reversed(chain)])
+    for candidates in (parts, words, types):
+        found = [part.strip() for part in candidates if any(part.strip() in text for text in said)]
+        best = max(found, key=len, default="")
+        if len(best) >= _SHORTEST_LITERAL:
+            return best[:_LITERAL_LENGTH].strip()
+    return None
 
 
 def _reading_detail(reading: Reading) -> list[tuple[str, str]]:
