@@ -194,16 +194,22 @@ def _message(root: Cause, signature: Signature | None) -> list[Signal]:
     return [Signal(root.layer, weight, Claim(text, (EntryRef(root.group),)))]
 
 
+def raised_in_own_code(group: ErrorGroup) -> bool:
+    """Whether the innermost exception was raised there. An own frame further up says little: every error passes one.
+
+    Such a fault fails alike wherever the code runs, so how many revisions and services have it says nothing of a network.
+    """
+    frames = group.trace.innermost.frames if group.trace else ()
+    return bool(frames) and frames[0].in_app
+
+
 def _own_code(root: Cause, group: ErrorGroup) -> list[Signal]:
-    """Where the innermost exception was raised. An own frame further up says little: every error passes through one."""
-    if group.trace is None or not group.trace.innermost.frames:
+    if not raised_in_own_code(group) or root.layer not in (Layer.APPLICATION, Layer.UNKNOWN) or group.trace is None:
         return []
-    frame = group.trace.innermost.frames[0]
-    refs = (EntryRef(root.group),)
-    if frame.in_app and root.layer in (Layer.APPLICATION, Layer.UNKNOWN):
-        text = sentence("the exception is raised in the program's own code, in {}", frame.function)
-        return [Signal(Layer.APPLICATION, _OWN_CODE, Claim(text, refs))]
-    return []
+    text = sentence(
+        "the exception is raised in the program's own code, in {}", group.trace.innermost.frames[0].function
+    )
+    return [Signal(Layer.APPLICATION, _OWN_CODE, Claim(text, (EntryRef(root.group),)))]
 
 
 _ADDRESSED = re.compile(
@@ -278,6 +284,8 @@ def _rollout(evidence: Evidence, group: ErrorGroup) -> list[Signal]:
         return []
     if any(onset.at - DEPLOY_NEAR <= (r.created_at or onset.at + DEPLOY_NEAR) <= onset.at for r in evidence.revisions):
         return []
+    if raised_in_own_code(group):
+        return []
     text = sentence("it begins at {}, with no deploy within {} before", onset.at, DEPLOY_NEAR)
     claim = Claim(text, (CountRef(group.id),), Basis.INFERRED)
     return [Signal(Layer.INFRASTRUCTURE, _NO_DEPLOY, claim), Signal(Layer.APPLICATION, -_NO_DEPLOY, claim)]
@@ -307,14 +315,14 @@ def _revisions(evidence: Evidence, group: ErrorGroup) -> list[Signal]:
         text = sentence("only revision {} fails, of {} at work", cut(failing[0]), len(active))
         claim = Claim(text, refs, Basis.INFERRED)
         return [Signal(Layer.APPLICATION, _ONE_REVISION, claim), Signal(Layer.CONFIGURATION, _ONE_REVISION / 2, claim)]
-    if set(active) <= set(failing):
+    if set(active) <= set(failing) and not raised_in_own_code(group):
         claim = Claim(sentence("all {} revisions at work fail alike", len(active)), refs, Basis.INFERRED)
         return [Signal(Layer.INFRASTRUCTURE, _ALL_REVISIONS, claim), Signal(Layer.APPLICATION, -_ALL_REVISIONS, claim)]
     return []
 
 
 def _breadth(root: Cause, group: ErrorGroup) -> list[Signal]:
-    if len(group.services) < 2:
+    if len(group.services) < 2 or raised_in_own_code(group):
         return []
     claim = Claim(
         sentence("{} services fail in the same way", len(group.services)), (CountRef(root.group),), Basis.INFERRED

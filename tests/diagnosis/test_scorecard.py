@@ -113,6 +113,15 @@ def test_an_exception_raised_in_own_code_counts_and_one_that_only_passes_through
     assert layers(evidence(passing), cause(passing, "application-exception")) == {Layer.APPLICATION: 1.5}
 
 
+def test_how_many_revisions_fail_says_nothing_of_a_fault_in_own_code() -> None:
+    frames = (Frame(cut("total"), cut("/srv/cart.py"), 3),)
+    stack = StackTrace(Language.PYTHON, (ExceptionInfo(cut("KeyError"), cut("'x'"), frames),))
+    own = group("t", "KeyError: 'x'", kind=GroupKind.TRACE, stack=stack, minute=20)
+    onset = Onset(at(20), own.id, 0.0, 4.0, at_window_start=False)
+    found = evidence(own, exposure=[exposure("shop-00002-abc")], deploys=[deploy(2)], onset=onset)
+    assert set(layers(found, cause(own, "application-exception"))) == {Layer.APPLICATION}
+
+
 def test_a_library_that_calls_another_wrongly_speaks_for_their_versions() -> None:
     frames = (
         Frame(cut("<module>"), cut("/site-packages/flask/x.py"), 3, in_app=False),
