@@ -516,41 +516,52 @@ def _at_reader(text: str, start: int) -> Callable[[str], RawTrace | None]:
     return _read_dotnet
 
 
-_HEAD = re.compile(
-    r"(?:^|[\s\[(])(?:Uncaught )?((?:[A-Za-z_$][\w$]*[.+/])*[A-Z_$][\w$`]*)(?: \[([\w-]+)\])?(?:: ?(.*)|\]?(?: \{)?$)"
+_NAME = r"((?:[A-Za-z_$][\w$]*[.+/])*[A-Z_$][\w$`]*)"
+_SURE_NAME = r"((?:[A-Za-z_$][\w$]*[.+/])*[\w$`]*(?:Exception|Error|Throwable|Failure|Fault|Rejection))"
+_SAYS = r"(?: \[[\w-]+\])?(?:: ?(.*)|\]?(?: \{)?$)"
+_HEAD_PREFIX = re.compile(r'Exception in thread ".*?" |Unhandled exception\. |Uncaught ')
+_HEAD_FIRST = re.compile(rf"\[?{_NAME}{_SAYS}")
+_HEAD_SURE = re.compile(rf"(?:^|[\s\[(]){_SURE_NAME}{_SAYS}")
+_HEAD_LIKELY = re.compile(rf"(?:^|[\s\[(]){_NAME}{_SAYS}")
+_DETAIL = re.compile(
+    r"\s|(?:Detail|Hint|Where|Position|Query|Context|Path|Parameter name|Actual value|Require stack)\b"
 )
-_HEAD_SURE = re.compile(
-    r"(?:^|[\s\[(])(?:Uncaught )?((?:[A-Za-z_$][\w$]*[.+/])*[\w$`]*(?:Exception|Error|Throwable|Failure|Fault|Rejection))"
-    r"(?: \[([\w-]+)\])?(?:: ?(.*)|\]?(?: \{)?$)"
-)
+"""How a further line of a message begins that might be taken for `Type: message`."""
 
 
 class _Head(NamedTuple):
     type: str
-    code: str
     message: str
 
 
-def _head(line: str) -> _Head | None:
-    """`prefix Type [CODE]: message`; a name that says what it is wins over one that merely stands before a colon."""
-    found = _HEAD_SURE.search(line) or _HEAD.search(line)
-    if found is None:
-        return None
-    return _Head(found[1], found[2] or "", found[3] or "")
+def _head(line: str) -> tuple[_Head | None, bool]:
+    """What `prefix Type [CODE]: message` names, and whether it is sure to be an exception.
+
+    At the start of the line a package or the name tells; further right only the name, as in `Error: no IOError: x`.
+    """
+    line = _HEAD_PREFIX.sub("", line, count=1)
+    first = _HEAD_FIRST.match(line)
+    if first is not None and ("." in first[1] or _HEAD_SURE.match(line)):
+        return _Head(first[1], first[2] or ""), True
+    if first is not None and (first[1].isupper() or first[2] is None):
+        first = None
+    if first is None and (sure := _HEAD_SURE.search(line)) is not None:
+        return _Head(sure[1], sure[2] or ""), True
+    found = first or _HEAD_LIKELY.search(line)
+    return (None if found is None or found[1].isupper() else _Head(found[1], found[2] or "")), False
 
 
 def _head_above(lines: Sequence[str], first: int) -> tuple[_Head, list[str]]:
     """The exception named above the first frame, and the further lines of its message; blank when there is none."""
     likely: tuple[_Head, list[str]] | None = None
     for at in range(first - 1, max(-1, first - 40), -1):
-        found = _HEAD_SURE.search(lines[at])
-        if found is not None:
-            return _Head(found[1], found[2] or "", found[3] or ""), list(lines[at + 1 : first])
-        if likely is None and (head := _head(lines[at])) is not None and not head.type.isupper():
-            likely = head, list(lines[at + 1 : first])
-            if at == first - 1:
-                return likely
-    return likely or (_Head("", "", lines[first - 1].strip() if first else ""), [])
+        head, sure = _head(lines[at])
+        if head is None:
+            continue
+        if sure or (at == first - 1 and not _DETAIL.match(lines[at])):
+            return head, list(lines[at + 1 : first])
+        likely = likely or (head, list(lines[at + 1 : first]))
+    return likely or (_Head("", lines[first - 1].strip() if first else ""), [])
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -592,7 +603,7 @@ def _read_java(text: str) -> RawTrace | None:
                 chain.append(RawException(head.type, _message([head.message, *more]), tuple(frames)))
                 cause = stripped[11:]
                 name, _, message = cause.partition(": ")
-                head, more, frames = _Head(name.strip(), "", message), [], []
+                head, more, frames = _Head(name.strip(), message), [], []
             elif not frames and not stripped.startswith("... "):
                 more.append(line)
     if head is None:
@@ -643,7 +654,7 @@ def _read_node(text: str) -> RawTrace | None:
                 frames.append(frame)
             continue
         if stripped.startswith(("[cause]: ", "caused by: ", "Caused by: ")):
-            if (cause := _head(stripped.split(": ", 1)[1])) is not None:
+            if (cause := _head(stripped.split(": ", 1)[1])[0]) is not None:
                 if head is None and not chain:
                     head, more = _head_above(lines, at)
                 close()
@@ -658,7 +669,7 @@ def _read_node(text: str) -> RawTrace | None:
             if leaf is None or column > leaf:
                 leaf = column if leaf is None else leaf
                 close()
-                head = _Head(inner[1], inner[2] or "", inner[3] or "")
+                head = _Head(inner[1], inner[2] or "")
             else:
                 break
         elif head is not None and not frames and stripped:
@@ -898,7 +909,7 @@ def _ruby_logged(before: Sequence[str]) -> tuple[str, list[str]]:
             said = found[1].rsplit(" -- : ", 1)[-1].rsplit(" -- ", 1)[-1]
             return found[2], [said, *before[at + 1 :]]
         if (head := _HEAD_SURE.search(before[at])) is not None:
-            return head[1], [head[3] or ""]
+            return head[1], [head[2] or ""]
     return "", [line for line in before if line.strip()][-1:]
 
 
