@@ -57,12 +57,7 @@ class ReadTrace(NamedTuple):
     identity: str
 
 
-class Where(NamedTuple):
-    """Where and when an occurrence was seen; worked out once, since a million entries ask. `minute` is an epoch minute."""
-
-    place: tuple[ServiceName | None, RevisionName | None]
-    instance: str | None
-    minute: int
+Place = tuple[ServiceName | None, RevisionName | None]
 
 
 class Grouper:
@@ -90,8 +85,21 @@ class Grouper:
         self._traces[text] = read
         return read
 
-    def add(self, entry: LogEntry, entries: int, trace: ReadTrace | None, where: Where, *, failure: bool) -> GroupKey:
-        """Count one occurrence, made of `entries` log entries. `trace` is what `trace_of` gave for `entry`."""
+    def add(
+        self,
+        entry: LogEntry,
+        entries: int,
+        trace: ReadTrace | None,
+        failure: bool,
+        place: Place,
+        instance: str | None,
+        minute: int,
+    ) -> GroupKey:
+        """Count one occurrence, made of `entries` log entries; `minute` is its epoch minute.
+
+        `trace` is what `trace_of` gave for `entry`. The rest could be read off the entry too, but the caller needs it as
+        well, and a million entries ask.
+        """
         if trace is None and entry.audit is None and entry.http is None:
             shape = self._scopes[failure].add(entry.message)
             count = self._messages[failure].get(shape)
@@ -100,7 +108,7 @@ class Grouper:
                 count = self._messages[failure][shape] = self._count(key, entry)
         else:
             count = self._count(self._key(entry, trace, failure), entry)
-        count.add(entry, entries, where)
+        count.add(entry, entries, place, instance, minute)
         return count.key
 
     def _count(self, key: GroupKey, entry: LogEntry) -> "_Count":
@@ -158,8 +166,6 @@ def _fingerprint(key: GroupKey, template: Tokens) -> Fingerprint:
 
 # --- counting -----------------------------------------------------------------------------------------------------------
 
-_Place = tuple[ServiceName | None, RevisionName | None]
-
 
 class _Count:
     """What is counted of occurrences with one key. Oldest and newest are told by time and then by insert id."""
@@ -186,11 +192,10 @@ class _Count:
         self.first_at = self.latest_at = entry.timestamp
         self.severity = entry.severity
         self.minutes: dict[int, int] = {}
-        self.places: dict[_Place, _Seen] = {}
+        self.places: dict[Place, _Seen] = {}
         self.instances: set[str] = set()
 
-    def add(self, entry: LogEntry, entries: int, where: Where) -> None:
-        place, instance, minute = where
+    def add(self, entry: LogEntry, entries: int, place: Place, instance: str | None, minute: int) -> None:
         self.count += 1
         self.entries += entries
         at = entry.timestamp
@@ -347,7 +352,7 @@ def _minutes(counts: Iterable[_Count]) -> Mapping[int, int]:
 
 
 def _revisions(counts: Sequence[_Count]) -> tuple[RevisionCount, ...]:
-    total: dict[_Place, _Seen] = {}
+    total: dict[Place, _Seen] = {}
     for count in counts:
         for place, seen in count.places.items():
             known = total.get(place)

@@ -175,7 +175,9 @@ class Scope:
 
 def _squeeze(message: str) -> bytes:
     """The head of the message with every run of digits made one `0`. Runs of more than 24 digits leave a few."""
-    line = message.encode("utf-8", "replace")[:_MAX_BYTES].translate(_DIGITS_TO_ZERO)
+    line = message.encode("utf-8", "replace").translate(_DIGITS_TO_ZERO)
+    if len(line) > _MAX_BYTES:
+        line = line[:_MAX_BYTES]
     return line.replace(b"000", b"0").replace(b"00", b"0").replace(b"00", b"0").replace(b"00", b"0")
 
 
