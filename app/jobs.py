@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import sqlalchemy
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
@@ -27,6 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.errors import ConfigError
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 VERSION = "infra-audit-1"
 """Constant over releases: the engine would strand waiting work of another version. Changes only with the job format."""
@@ -183,37 +184,49 @@ class Jobs:
 
     def cancel(self, id: str) -> None:  # noqa: A002
         """Whether it waits or runs, also in another process; a running handler sees a cancellation within a second."""
-        DBOS.cancel_workflow(id)
+
+        def cancel() -> None:
+            unfinished = ["DELAYED", "ENQUEUED", "PENDING"]
+            found = DBOS.list_workflows(workflow_id_prefix=id, status=unfinished, load_input=False, load_output=False)
+            mine = [one.workflow_id for one in found if one.workflow_id.partition("~")[0] == id]
+            if mine:
+                DBOS.cancel_workflows(mine)
+
+        _apart(cancel)
 
     def status(self, id: str) -> JobState | None:  # noqa: A002
-        """None: no such job, or it was purged."""
-        found = DBOS.get_workflow_status(id)
+        """None: no such job, or it was purged. Of a job that was run again, its first run's."""
+        found = _apart(lambda: DBOS.get_workflow_status(id))
         return _STATES[found.status] if found is not None else None
 
     def schedule(self, name: str, cron: str, kind: str, argument: str) -> None:
         """Enqueue at every tick of `cron` (UTC; six fields: seconds first). An earlier schedule of the name is replaced."""
-        DBOS.delete_schedule(name)
-        DBOS.create_schedule(
-            schedule_name=name,
-            workflow_fn=_tick,
-            schedule=cron,
-            context={"name": name, "kind": kind, "argument": argument},
-        )
+
+        def replace() -> None:
+            DBOS.delete_schedule(name)
+            context = {"name": name, "kind": kind, "argument": argument}
+            DBOS.create_schedule(schedule_name=name, workflow_fn=_tick, schedule=cron, context=context)
+
+        _apart(replace)
 
     def purge(self, older_than: timedelta) -> int:
         """Forget finished jobs; their ids no longer keep a duplicate out, so stay above the time GitHub redelivers."""
         before = (datetime.now(UTC) - older_than).isoformat()
-        gone = 0
-        while found := DBOS.list_workflows(
-            status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
-            completed_before=before,
-            limit=500,
-            load_input=False,
-            load_output=False,
-        ):
-            DBOS.delete_workflows([workflow.workflow_id for workflow in found])
-            gone += len(found)
-        return gone
+
+        def purge() -> int:
+            gone = 0
+            while found := DBOS.list_workflows(
+                status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+                completed_before=before,
+                limit=500,
+                load_input=False,
+                load_output=False,
+            ):
+                DBOS.delete_workflows([workflow.workflow_id for workflow in found])
+                gone += len(found)
+            return gone
+
+        return _apart(purge)
 
     # --- inside ---
 
@@ -242,8 +255,7 @@ class Jobs:
             except concurrent.futures.TimeoutError:
                 if future.done():
                     raise  # the handler's own
-                # Outside the job's context, in which the engine would record the question as a step of the job.
-                if contextvars.Context().run(self.status, job) is JobState.CANCELLED:
+                if self.status(job) is JobState.CANCELLED:
                     future.cancel()
                     return
             except Later as later:
@@ -253,6 +265,17 @@ class Jobs:
 
 
 _current: Jobs | None = None
+
+
+def _apart(work: Callable[[], T]) -> T:
+    """Run on a thread of its own, without context.
+
+    The engine refuses these calls where a loop runs, and would record them as steps of a job where one does.
+    """
+    return _aside.submit(contextvars.Context().run, work).result()
+
+
+_aside = concurrent.futures.ThreadPoolExecutor(4, thread_name_prefix="jobs-aside")
 
 
 async def _cancel_all() -> None:

@@ -1,0 +1,215 @@
+"""What happens after the first report: watching, calling people, deployments, closing, and telling what changed."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.follow_up import INCIDENT, Incident, after_look, called, is_due, may_call, unwatch, watch
+from app.main import Running
+from tests.fakes import github as fake
+from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
+from tests.fakes.service import ListedLogs, eventually, failures, service
+
+CONFIG = """\
+version: 1
+environments:
+  production: {critical: true, deployments: [prod-eu]}
+owners: {infrastructure: "@acme/sre"}
+follow_up: {every: 1m}
+"""
+
+
+@pytest.fixture
+def github() -> Iterator[FakeGitHub]:
+    with fake.running(FakeGitHub()) as state:
+        yield state
+
+
+@pytest.fixture
+def repository(github: FakeGitHub) -> FakeRepository:
+    files = {".github/infra-audit.yml": CONFIG}
+    return github.add_repository("acme/shop", files=files, roles={"dana": "write", "tri": "triage"})
+
+
+@pytest.fixture
+def issue(github: FakeGitHub, repository: FakeRepository) -> FakeIssue:
+    return github.open_issue(repository, "checkout fails")
+
+
+@pytest.fixture
+def logs() -> ListedLogs:
+    return ListedLogs(failures())
+
+
+@pytest.fixture
+def running(github: FakeGitHub, tmp_path: Path, logs: ListedLogs) -> Iterator[Running]:
+    with service(github, str(tmp_path / "audit.db"), logs) as made:
+        yield made
+
+
+def say(github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, body: str, author: str = "dana") -> str:
+    """Say it, and wait for the end of it: the reaction that ended it."""
+    comment = github.comment(repository, issue, author, body)
+    github.send(github.comment_delivery(repository, issue, comment))
+    eventually(lambda: {r for _, r in comment.reactions} & {"rocket", "confused"})
+    (last,) = {r for _, r in comment.reactions} & {"rocket", "confused"}
+    return last
+
+
+def incident(running: Running, repository: FakeRepository, issue: FakeIssue) -> Incident:
+    state = running.archive.incident(repository.id, issue.number)
+    return INCIDENT.validate_json(state) if state else Incident()
+
+
+def bodies(github: FakeGitHub, repository: FakeRepository, issue: FakeIssue) -> str:
+    return "\n".join(c.body for c in github.ours(repository, issue))
+
+
+def test_a_watch_looks_at_once_and_unwatch_ends_it(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
+) -> None:
+    assert say(github, repository, issue, "/audit watch for=2h") == "rocket"
+    eventually(lambda: logs.reads == 1)
+    assert incident(running, repository, issue).watch_until is not None
+    assert say(github, repository, issue, "/audit unwatch") == "rocket"
+    assert incident(running, repository, issue).watch_until is None
+
+
+def test_a_deployment_makes_a_watched_issue_be_looked_at(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
+) -> None:
+    say(github, repository, issue, "/audit watch")
+    eventually(lambda: logs.reads == 1)
+    github.send(github.deployment(repository, "elsewhere", "ab" * 20))
+    github.send(github.deployment(repository, "prod-eu", "ab" * 20))
+    eventually(lambda: logs.reads == 2)
+    eventually(lambda: all(a.finished_at for a in running.archive.audits_of(repository.id, issue.number)))
+    assert logs.reads == 2
+
+
+def test_closing_ends_a_watch_and_reopening_audits_again(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
+) -> None:
+    say(github, repository, issue, "/audit watch")
+    eventually(lambda: logs.reads == 1)
+    github.send(github.issue_event(repository, issue, "dana", "closed"))
+    eventually(lambda: incident(running, repository, issue).closed)
+    assert incident(running, repository, issue).watch_until is None
+    github.send(github.issue_event(repository, issue, "dana", "reopened"))
+    eventually(lambda: logs.reads == 2)
+
+
+def test_an_issue_that_is_gone_is_left_alone(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
+) -> None:
+    delivery = github.say(repository, issue, "dana", "/audit")
+    issue.gone = True
+    github.send(delivery)
+    eventually(lambda: running.archive.audits_of(repository.id, issue.number) == () and logs.reads == 0)
+
+
+def test_a_team_is_called_once_and_only_from_configuration(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
+) -> None:
+    assert say(github, repository, issue, "/audit escalate infrastructure", author="tri") == "confused"
+    assert say(github, repository, issue, "/audit escalate @everyone/all") == "confused"
+    assert "@acme/sre" not in bodies(github, repository, issue)
+    assert say(github, repository, issue, "/audit escalate infrastructure") == "rocket"
+    assert say(github, repository, issue, "/audit escalate infrastructure") == "confused"
+    assert bodies(github, repository, issue).count("@acme/sre") == 1
+    assert "@everyone/all:" not in bodies(github, repository, issue)
+
+
+def test_whoever_takes_over_is_not_called_on(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
+) -> None:
+    assert say(github, repository, issue, "/audit ack", author="tri") == "rocket"
+    assert say(github, repository, issue, "/audit escalate infrastructure") == "confused"
+    assert "taken over by tri" in bodies(github, repository, issue)
+
+
+def test_status_tells_without_reading_anew(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
+) -> None:
+    assert say(github, repository, issue, "/audit status") == "rocket"
+    assert "No audit of this issue is finished yet" in bodies(github, repository, issue)
+    say(github, repository, issue, "/audit")
+    say(github, repository, issue, "/audit status")
+    (saved,) = running.archive.audits_of(repository.id, issue.number)
+    assert f"Latest: **{saved.status}**" in bodies(github, repository, issue)
+    assert logs.reads == 1
+
+
+def test_a_changed_verdict_is_told_in_a_comment_of_its_own(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
+) -> None:
+    say(github, repository, issue, "/audit")
+    assert any(label.startswith("priority:") for label in issue.labels)
+    logs.entries.clear()
+    say(github, repository, issue, "/audit")
+    told = [c for c in github.ours(repository, issue) if c.body.startswith("<!-- infra-audit changed")]
+    assert len(told) == 1
+    assert "Status changed from" in told[0].body
+    logs.entries.extend(failures())
+    say(github, repository, issue, "/audit")
+    told = [c for c in github.ours(repository, issue) if c.body.startswith("<!-- infra-audit changed")]
+    assert [c.minimized for c in told] == [True, False]
+    assert len([c for c in github.ours(repository, issue) if c.body.startswith("<!-- infra-audit report")]) == 1
+
+
+def test_labels_of_others_stay(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
+) -> None:
+    issue.labels += ["bug", "priority:P9"]
+    say(github, repository, issue, "/audit")
+    assert "bug" in issue.labels
+    assert "priority:P9" not in issue.labels
+
+
+def test_a_waiting_audit_can_be_cancelled(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
+) -> None:
+    logs.trouble = 100
+    comment = github.comment(repository, issue, "dana", "/audit")
+    github.send(github.comment_delivery(repository, issue, comment))
+    eventually(lambda: logs.reads >= 1)
+    assert say(github, repository, issue, "/audit cancel") == "rocket"
+    assert running.archive.audits_of(repository.id, issue.number) == ()
+    reads = logs.reads
+    say(github, repository, issue, "/audit status")
+    assert logs.reads <= reads + 1
+
+
+def test_doctor_says_what_is_granted(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
+) -> None:
+    assert say(github, repository, issue, "/audit doctor") == "rocket"
+    assert f"bind installation 99, repository {repository.id}" in bodies(github, repository, issue)
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_watch_ends_after_two_quiet_looks() -> None:
+    watched = watch(Incident(), NOW, timedelta(hours=1), None)
+    once = after_look(watched, "RESOLVED")
+    assert once.watch_until is not None
+    assert after_look(once, "APPLICATION FIX REQUIRED").quiet_looks == 0
+    assert after_look(once, "NO MATCHING FAILURES").watch_until is None
+
+
+def test_a_look_of_an_ended_watch_is_not_due() -> None:
+    first = watch(Incident(), NOW, timedelta(hours=1), None)
+    second = watch(first, NOW, timedelta(hours=1), None)
+    assert is_due(first, first.chain, NOW)
+    assert not is_due(second, first.chain, NOW)
+    assert not is_due(unwatch(second), second.chain, NOW)
+    assert not is_due(second, second.chain, NOW + timedelta(hours=2))
+
+
+def test_nobody_is_called_twice_or_after_somebody_took_over() -> None:
+    assert may_call(Incident(), "infrastructure")
+    assert not may_call(called(Incident(), "infrastructure"), "infrastructure")
+    assert not may_call(Incident(acked_by="dana"), "infrastructure")
