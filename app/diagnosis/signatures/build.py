@@ -68,6 +68,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "denied: Token exchange failed",
                 "denied: Permission",
                 "denied: requested access to the resource is denied",
+                "failed to push because we ran out of retries",
             ),
             without=("Failed to pull image",),
         ),
@@ -251,6 +252,10 @@ SIGNATURES: tuple[Signature, ...] = (
                 "dockerfile parse error",
                 "unable to evaluate symlinks in Dockerfile path",
                 "could not resolve source",
+                "Couldn't read commit",
+                "failed to fetch source",
+                "couldn't find remote ref",
+                "error fetching storage source",
             )
         ),
         layer=Layer.APPLICATION,

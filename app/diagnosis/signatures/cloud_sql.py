@@ -429,6 +429,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Lost connection to MySQL server during query",
                 "driver: bad connection",
                 "unexpected EOF on client connection with an open transaction",
+                "Aborted connection … Got an error reading communication packets",
+                "Aborted connection … Got timeout reading communication packets",
             )
         ),
         layer=Layer.INFRASTRUCTURE,

@@ -579,6 +579,11 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Failed to connect to the Kubernetes master",
                 "Unable to register node",
                 "All cluster resources were brought up, but",
+                "Failed to start ContainerManager",
+                "failed to run Kubelet",
+                "Failed to start kubelet",
+                "Failed to start Kubernetes kubelet",
+                "Failed to start containerd",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
@@ -810,6 +815,10 @@ SIGNATURES: tuple[Signature, ...] = (
                 "is referenced by an invalid HTTPRoute",
                 "Error during sync: … ingress",
                 "SyncError",
+                "error processing service",
+                "could not find port … in service",
+                "Error processing ingress",
+                "missing required … annotation",
             )
         ),
         layer=Layer.CONFIGURATION,

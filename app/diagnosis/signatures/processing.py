@@ -90,6 +90,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Subnetwork should be specified for custom subnetmode network",
                 "Invalid value for field 'resource.networkInterfaces[0].subnetwork'",
                 "Invalid value for field 'resource.networkInterfaces[0].network'",
+                "Subnetwork … is not accessible",
+                "Network … is not accessible",
             )
         ),
         layer=Layer.CONFIGURATION,
@@ -187,6 +189,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Task not acquired",
                 "Python worker failed to connect back",
                 "Python worker exited unexpectedly (crashed)",
+                "Task was not acquired",
+                "Discarding invalid work item",
             ),
         ),
         layer=Layer.INFRASTRUCTURE,
@@ -261,6 +265,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 'Exception in thread "main" org.apache.spark.SparkException',
                 "User class threw exception",
                 "Task not serializable",
+                "Py4JJavaError",
             )
         ),
         layer=Layer.APPLICATION,
@@ -321,6 +326,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "failed to bring up any of the desired",
                 "The Dataflow job appears to be stuck",
                 "Timed out waiting for an update from the worker",
+                "Failed to start the VM",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
@@ -482,6 +488,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Unable to open template file",
                 "can no longer be used to create new clusters",
                 "is no longer supported",
+                "has been deprecated and cannot be used",
             )
         ),
         layer=Layer.CONFIGURATION,
@@ -591,6 +598,9 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Task received SIGTERM signal",
                 "Adopting or resetting orphaned tasks",
                 "Marked … SchedulerJob instances as failed",
+                "The scheduler does not appear to be running",
+                "does not appear to be running. Last heartbeat",
+                "Scheduler heartbeat got an exception",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
