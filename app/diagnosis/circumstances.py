@@ -50,13 +50,17 @@ def _loopback(root: Cause, group: ErrorGroup) -> bool:
     return root.layer in _OUTSIDE and bool(_LOOPBACK.search(text)) and bool(_UNREACHED.search(text))
 
 
+_SILENT = re.compile(rf"{LIMIT.pattern}|cannot connect|connect call failed|unreachable|no route", re.IGNORECASE)
+
+
 def _private_from_serverless(root: Cause, group: ErrorGroup) -> bool:
     text = _message(group)
     return (
         root.layer in _OUTSIDE
         and group.latest.resource_type in SERVERLESS
         and "[private-ip]" in text
-        and bool(LIMIT.search(text))
+        and bool(_SILENT.search(text))
+        and "refused" not in text.lower()
     )
 
 
@@ -126,7 +130,7 @@ CIRCUMSTANCES: tuple[Circumstance, ...] = (
         _private_from_serverless,
         Layer.CONFIGURATION,
         LayerOwner.INFRASTRUCTURE,
-        "a private address times out, and only the service's own egress setting leads to private addresses",
+        "a private address does not answer, and only the service's own egress setting leads to private addresses",
     ),
     Circumstance(
         _memory_file_system,

@@ -54,6 +54,12 @@ _BY_WORDS: tuple[_Hint, ...] = (
         "another service answers with a server error",
     ),
     (
+        r"invalid[_ ](?:auth|api[_ ]?key|token|credential)|(?:token|signature|key) (?:has |is )?(?:expired|invalid|revoked)",
+        "credentials-invalid",
+        Layer.CONFIGURATION,
+        "words of a credential that is not accepted",
+    ),
+    (
         r"permission|not authori[sz]ed|unauthori[sz]ed|forbidden|access denied|authenticat|\b40[13]\b",
         "iam-permission-denied",
         Layer.PERMISSIONS,

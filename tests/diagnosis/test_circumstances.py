@@ -32,6 +32,7 @@ STAYS = [
     ("upstream-connection-failure", Layer.DEPENDENCY, RUN, "connect ECONNREFUSED 10.1.1.1:5432"),
     ("cloud-sql-connection-timeout", Layer.INFRASTRUCTURE, POD, "dial tcp 10.2.3.4:3307: i/o timeout"),
     ("cloud-sql-connection-timeout", Layer.INFRASTRUCTURE, RUN, "dial tcp 34.2.3.4:3307: i/o timeout"),
+    ("upstream-connection-failure", Layer.DEPENDENCY, RUN, "cannot connect to 10.1.1.1:443: refused"),
     ("disk-full", Layer.INFRASTRUCTURE, "gce_instance", "no space left on device"),
     ("dns-resolution-failure", Layer.INFRASTRUCTURE, RUN, "getaddrinfo ENOTFOUND api.example.com"),
     ("dns-resolution-failure", Layer.INFRASTRUCTURE, RUN, "getaddrinfo EAI_AGAIN postgres"),

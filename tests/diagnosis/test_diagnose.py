@@ -1,8 +1,11 @@
 """From entries to a verdict, and what is asked of the resources they name."""
 
 import json
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from app.diagnosis.diagnose import diagnose, wanted_probes
@@ -109,6 +112,35 @@ def test_the_order_of_the_entries_does_not_matter(swap: bool) -> None:
     other = diagnose(read(*(reversed(entries) if swap else entries)))
     assert plain(one.summary.text) == plain(other.summary.text)
     assert one.links == other.links
+
+
+POOL = (
+    line(DIAL.format("34.10.20.30"), minute=1, labels={"instanceId": "a"}),
+    line(GAVE_UP, minute=2, labels={"instanceId": "a"}),
+    platform_line(ENDED, minute=3, severity="WARNING", labels={"instanceId": "a"}),
+    line("Permission 'x.y.get' denied on resource 'r' (or it may not exist)", minute=4, service="mail"),
+    platform_line("Memory limit of 512 MiB exceeded with 530 MiB used.", minute=5, service="mail"),
+    line("the frobnicator is out of cheese", minute=6),
+    line("sender: invalid_auth", minute=7),
+    line("connect ECONNREFUSED 127.0.0.1:6379", minute=8, service="cart"),
+    line("ready", minute=9, severity="INFO"),
+)
+
+
+@given(st.lists(st.sampled_from(POOL), min_size=1, max_size=12), st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_any_mix_of_failures_has_one_verdict_with_evidence(entries: list[dict[str, object]], random: Random) -> None:
+    shuffled = list(entries)
+    random.shuffle(shuffled)
+    one, other = diagnose(read(*entries)), diagnose(read(*shuffled))
+    assert (one.failure_class, one.layer, one.owner, one.links) == (
+        other.failure_class,
+        other.layer,
+        other.owner,
+        other.links,
+    )
+    assert one.root is None or one.root.group not in {link.effect for link in one.links}
+    assert (one.owner is None) == (one.layer is Layer.UNKNOWN)
 
 
 def test_the_same_evidence_gives_the_same_bytes_also_after_it_was_saved() -> None:

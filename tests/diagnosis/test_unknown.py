@@ -13,6 +13,7 @@ from tests.diagnosis.incident import evidence, group, line, read
     ("message", "failure_class", "layer"),
     [
         ("widget sync: daily quota of the vendor is used up", "quota-exceeded", Layer.QUOTA),
+        ("sender: invalid_auth", "credentials-invalid", Layer.CONFIGURATION),
         ("the gatekeeper says: forbidden", "iam-permission-denied", Layer.PERMISSIONS),
         ("HTTP 502 bad gateway from https://api.example.com/v1", "upstream-dependency-error", Layer.DEPENDENCY),
         ("waiting for 34.1.2.3:27017 timed out", "network-connectivity-blocked", Layer.INFRASTRUCTURE),
