@@ -22,7 +22,7 @@ _QUIET_LINES = 128
 _TRACE_LINES = 6_000
 _LONGEST_LINE = 16_000
 _KEEP = 24
-_OPEN_SPLITS = 1_000
+_OPEN_SPLITS = 200
 _SWEEP_EVERY = 4_096
 
 
@@ -528,6 +528,8 @@ def _step_at(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool)
         trace.braces += text.rstrip().endswith(("{", "["))
         return _Step.TAKE
     if text.endswith("] {") and text[:1] not in " \t" and _NAMED.search(text):
+        return _Step.NEW
+    if trace.passed and text.startswith("(Use `node --trace-uncaught"):
         return _Step.NEW
     if _AT_TAIL.match(text.lstrip()):
         trace.expects_head = "FATAL UNHANDLED" in text  # Mono prints everything a second time

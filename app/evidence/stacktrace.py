@@ -118,27 +118,39 @@ def _readers(text: str) -> list[Callable[[str], RawTrace | None]]:
     return readers
 
 
+_KEPT_FRAMES = 60
+_KEPT_LIBRARY_FRAMES = 30
+
+
 def to_stack_trace(raw: RawTrace, cut: Callable[[str], Redacted]) -> StackTrace:
-    """The kept form of `raw`, every text of it cut by `cut`."""
+    """The kept form of `raw`, every text of it cut by `cut`.
+
+    Of each exception 60 frames at most: library frames only near the raise point, own frames wherever they are.
+    """
     return StackTrace(
         raw.language,
         tuple(
             ExceptionInfo(
                 cut(raised.type),
                 cut(raised.message),
-                tuple(
-                    Frame(
-                        cut(frame.function),
-                        None if frame.file is None else cut(frame.file),
-                        frame.line,
-                        None if frame.module is None else cut(frame.module),
-                        frame.in_app,
-                    )
-                    for frame in raised.frames
-                ),
+                tuple(_kept_frame(frame, cut) for frame in _worth_keeping(raised.frames)),
             )
             for raised in raw.chain
         ),
+    )
+
+
+def _worth_keeping(frames: Sequence[RawFrame]) -> list[RawFrame]:
+    return [frame for at, frame in enumerate(frames) if at < _KEPT_LIBRARY_FRAMES or frame.in_app][:_KEPT_FRAMES]
+
+
+def _kept_frame(frame: RawFrame, cut: Callable[[str], Redacted]) -> Frame:
+    return Frame(
+        cut(frame.function),
+        None if frame.file is None else cut(frame.file),
+        frame.line,
+        None if frame.module is None else cut(frame.module),
+        frame.in_app,
     )
 
 
@@ -832,7 +844,11 @@ def _go_header(header: Sequence[str], panicked: bool) -> tuple[str, str]:
             return found[1], _message([said, *rest])
         if "panic serving" in line:
             return "panic", line.split("panic serving", 1)[1].partition(": ")[2]
-    said = _GO_STAMP.sub("", next((line for line in header if line.strip()), ""))
+    spoken = [line for line in header if line.strip()]
+    stamped = [line for line in spoken if _GO_STAMP.match(line)] or [
+        line for line in spoken if _GO_PASSED_ON.match(line)
+    ]
+    said = _GO_STAMP.sub("", (stamped[-1:] or spoken[:1] or [""])[0])
     while colon := _GO_PASSED_ON.match(said):
         said = said[colon.end() :]
     return ("panic" if panicked else "error"), said

@@ -351,6 +351,16 @@ def test_everything_that_is_kept_went_through_the_cutter() -> None:
     assert "booking 12 failed" in seen
 
 
+def test_of_a_deep_stack_the_own_frames_are_kept() -> None:
+    deep = (
+        "java.lang.IllegalStateException: closed\n" + "\tat org.springframework.web.Filter.run(Filter.java:1)\n" * 300
+    )
+    kept = to_stack_trace(read(deep + "\tat com.example.Main.main(Main.java:9)"), Redacted)
+    assert len(kept.innermost.frames) < 60
+    assert kept.top_own_frame is not None
+    assert kept.top_own_frame[1].line == 9
+
+
 PIECES = [line for text in ALL for line in text.split("\n")]
 
 
