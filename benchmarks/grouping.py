@@ -1,52 +1,176 @@
-"""Are messages of one kind put into one group? Reads one message a line, writes one group id a line.
+"""Are messages of one kind put into one group, how fast, and in how much memory?
 
-python -m benchmarks.grouping --messages FILE --groups OUT [--templates OUT]
+    python -m benchmarks.grouping --messages FILE [--groups OUT] [--templates OUT]
+    python -m benchmarks.grouping --entries FILE [--groups OUT]
+    python -m benchmarks.grouping --peer DIRECTORY [--lines 200000 1000000]
+
+The first reads one message a line and writes one group id a line; the second does the same for LogEntry JSON, through parser
+and Observer (without --groups it keeps no entry). The third makes fresh lines, groups them with Infra Audit and with Drain3,
+each in a process of its own, and prints a table; Drain3 is installed into DIRECTORY when it is not there yet.
 """
 
 import argparse
 import json
 import resource
+import subprocess
 import sys
+import tempfile
 import time
 from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+import orjson
+
+from app.evidence.entries import BadEntry, parse_entry
+from app.evidence.observe import Observer
 from app.evidence.templates import TemplateMiner, render
+from benchmarks.fresh import entries, lines
+
+DRAIN3 = "drain3==0.9.11"
+
+
+def group_messages(source: Path, groups: Path | None, templates: Path | None) -> dict[str, Any]:
+    miner = TemplateMiner()
+    add = miner.scope("").add
+    shapes = array("L")
+    with source.open(encoding="utf-8", errors="replace", newline="\n") as file:
+        for line in file:
+            shapes.append(add(line.rstrip("\n")))
+    by_shape = [render(template) for template in miner.finish()]
+    ids = {text: number for number, text in enumerate(sorted(set(by_shape)))}
+    if groups:
+        _write(groups, [f"{ids[text]}\n" for text in by_shape], shapes)
+    if templates:
+        _write(templates, [text + "\n" for text in by_shape], shapes)
+    return {"cases": len(shapes), "groups": len(ids)}
+
+
+def _write(path: Path, texts: Sequence[str], numbers: Iterable[int]) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as out:
+        out.writelines(map(texts.__getitem__, numbers))
+
+
+def group_entries(source: Path, groups: Path | None) -> dict[str, Any]:
+    observer = Observer(remember_origins=groups is not None)
+    count = bad = 0
+    with source.open("rb") as file:
+        for count, line in enumerate(file, 1):
+            try:
+                observer.add(parse_entry(orjson.loads(line), str(count)))
+            except (BadEntry, orjson.JSONDecodeError):
+                bad += 1
+    seen = observer.finish()
+    if groups:
+        group_of = observer.group_of()
+        with groups.open("w", encoding="utf-8") as out:
+            out.writelines(f"{group_of.get(str(number), '-')}\n" for number in range(1, count + 1))
+    return {"cases": count, "bad": bad, "failures": len(seen.groups), "notices": len(seen.notices)}
+
+
+# --- beside Drain3 ------------------------------------------------------------------------------------------------------
+
+
+def compare(directory: Path, counts: Sequence[int]) -> list[dict[str, Any]]:
+    """One row per volume and kind of input."""
+    peer = _peer(directory)
+    script = str(Path(__file__).with_name("drain3_peer.py"))
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        source, groups = Path(folder) / "lines", Path(folder) / "groups"
+        for count in counts:
+            for kind, flag in (("messages", "--messages"), ("entries", "--entries")):
+                truth = array("B")
+                with source.open("wb") as out:
+                    made = entries(count) if kind == "entries" else ((s, f"{m}\n".encode()) for s, m in lines(count))
+                    for sentence, line in made:
+                        truth.append(sentence)
+                        out.write(line)
+                own = [sys.executable, "-m", "benchmarks.grouping", flag, str(source)]
+                ours = _run([*own, "--groups", str(groups)])
+                right = fga(truth, groups)
+                ours["peak_rss_mb"] = _run(own)["peak_rss_mb"]
+                theirs = _run([peer, script, str(source), str(groups), *(["--entries"] if kind == "entries" else [])])
+                rows.append(
+                    {
+                        "input": kind,
+                        "lines": count,
+                        "ours_us": ours["seconds"] / count * 1e6,
+                        "peer_us": theirs["seconds"] / count * 1e6,
+                        "times": theirs["seconds"] / ours["seconds"],
+                        "ours_fga": right,
+                        "peer_fga": fga(truth, groups),
+                        "ours_mb": ours["peak_rss_mb"],
+                        "peer_mb": theirs["peak_rss_mb"],
+                    }
+                )
+    return rows
+
+
+def fga(truth: Iterable[int], groups: Path) -> float:
+    """F1 of the groups that hold exactly the lines of one sentence."""
+    with groups.open(encoding="utf-8") as file:
+        both = Counter(zip(truth, (line.rstrip("\n") for line in file), strict=True))
+    sentences, found = Counter[int](), Counter[str]()
+    for (sentence, group), count in both.items():
+        sentences[sentence] += count
+        found[group] += count
+    right = sum(count == sentences[s] == found[g] for (s, g), count in both.items())
+    return 2 * right / (len(sentences) + len(found))
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    head = "| input | lines | Infra Audit, µs a line | Drain3, µs a line | times | FGA | Drain3 | peak MB | Drain3 |"
+    body = [
+        f"| {r['input']} | {r['lines']:,} | {r['ours_us']:.1f} | {r['peer_us']:.1f} | {r['times']:.1f} |"
+        f" {r['ours_fga']:.3f} | {r['peer_fga']:.3f} | {r['ours_mb']:.0f} | {r['peer_mb']:.0f} |"
+        for r in rows
+    ]
+    return "\n".join([head, "|---|" + "---:|" * 8, *body])
+
+
+def _peer(directory: Path) -> str:
+    python = directory / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", DRAIN3], check=True, stderr=subprocess.DEVNULL)
+    return str(python)
+
+
+def _run(command: Sequence[str]) -> dict[str, Any]:
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--messages", type=Path)
+    what.add_argument("--entries", type=Path)
+    what.add_argument("--peer", type=Path)
     parser.add_argument("--groups", type=Path)
     parser.add_argument("--templates", type=Path)
+    parser.add_argument("--lines", type=int, nargs="+", default=[200_000])
     options = parser.parse_args()
+    if options.peer is not None:
+        rows = compare(options.peer, options.lines)
+        print(table(rows))
+        print(json.dumps({"cases": sum(row["lines"] for row in rows), "rows": rows}))
+        return 0
+    source: Path = options.messages or options.entries
+    if not source.is_file():
+        print(f"there is no file {source}: the benchmark's data is not here", file=sys.stderr)
+        return 2
     started = time.process_time()
-    miner = TemplateMiner()
-    add = miner.scope("").add
-    shapes = array("L")
-    with options.messages.open(encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            shapes.append(add(line.rstrip("\n")))
-    templates = [render(template) for template in miner.finish()]
-    ids = {text: number for number, text in enumerate(sorted(set(templates)))}
-    if options.groups:
-        by_shape = [f"{ids[text]}\n" for text in templates]
-        with options.groups.open("w", encoding="utf-8") as out:
-            out.writelines(by_shape[shape] for shape in shapes)
-    if options.templates:
-        with options.templates.open("w", encoding="utf-8", newline="\n") as out:
-            out.writelines(templates[shape] + "\n" for shape in shapes)
-    print(
-        json.dumps(
-            {
-                "cases": len(shapes),
-                "groups": len(ids),
-                "shapes": len(templates),
-                "seconds": round(time.process_time() - started, 3),
-                "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-            }
-        )
-    )
+    if options.messages:
+        totals = group_messages(source, options.groups, options.templates)
+    else:
+        totals = group_entries(source, options.groups)
+    totals["seconds"] = round(time.process_time() - started, 3)
+    totals["peak_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    print(json.dumps(totals))
     return 0
 
 
