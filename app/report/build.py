@@ -364,9 +364,7 @@ class _Builder:
             scores=tuple(
                 (score.layer, score.score) for score in sorted(diagnosis.scores, key=lambda s: (-s.score, s.layer))
             ),
-            also=tuple(
-                self._also(cause) for cause in diagnosis.causes if cause != diagnosis.root and not cause.symptom
-            ),
+            also=tuple(self._also(cause) for cause in self._other_causes()),
             ruled_out=tuple(
                 self._state(
                     Claim(
@@ -818,11 +816,16 @@ class _Builder:
     def _marks(self) -> Iterable[TimelineMark]:
         if (onset := self._evidence.onset) is not None and not onset.at_window_start:
             yield TimelineMark(onset.at, "onset", "onset")
-        fixed = {fact.running for row in self._diagnosis.ledger for fact in row.facts if _brings_a_fix(row, fact)}
-        told = {revision.name for revision in self._evidence.revisions if revision.commit in fixed}
+        fixes: dict[str, CommitSha] = {}
+        for row in self._ledger():
+            for fact in row.facts:
+                if _brings_a_fix(row, fact):
+                    fixes.setdefault(fact.running, row.fix.sha)
+        told = {revision.name for revision in self._evidence.revisions if revision.commit in fixes}
         for revision in self._evidence.revisions:
-            if revision.name in told and (at := revision.serving_since or revision.created_at):
-                yield TimelineMark(at, "fix serving", _revision_label(revision.name, revision.commit))
+            if revision.commit in fixes and (at := revision.serving_since or revision.created_at):
+                holds = f"{revision.commit[:7]}, has fix {fixes[revision.commit][:7]}"
+                yield TimelineMark(at, "fix serving", f"{revision.name} ({holds})")
         kinds: Mapping[DeployKind, Literal["deploy", "deploy failed", "traffic"]] = {
             DeployKind.READY: "deploy",
             DeployKind.FAILED: "deploy failed",

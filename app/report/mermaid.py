@@ -13,7 +13,7 @@ _MARK_WORDS = {
     "traffic": "traffic to",
     "first": "first failure",
     "last": "last failure",
-    "fix serving": "fix serves in",
+    "fix serving": "revision",
 }
 _MARKS_SHOWN = 12
 

@@ -1,22 +1,30 @@
 """From evidence and judgement to a report: every claim rests on something that opens."""
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from pydantic import TypeAdapter
 
-from app.diagnosis.model import Claim, EntryRef, ProbeRef, Status, plain, sentence
+from app.diagnosis.model import CausalLink, Claim, CountRef, EntryRef, LinkKind, ProbeRef, Status, plain, sentence
 from app.evidence.model import (
+    ContainmentFact,
     Evidence,
     Fingerprint,
+    Gap,
     HistoryFacts,
     ProbeKind,
     ProbeState,
     ProbeTarget,
     Reading,
+    RevisionName,
     Window,
 )
 from app.redact import Redacted
@@ -26,7 +34,9 @@ from app.report.model import EvidenceItem, Report, Statement
 from tests.report.build_sample import (
     DIAL,
     END,
+    EXIT,
     START,
+    TIMEOUT,
     diagnosis,
     group,
     incident,
@@ -220,6 +230,152 @@ def test_a_probe_that_failed_shows_its_reason():
     broken = replace(evidence.probes[1], state=ProbeState.FAILED, reason=Redacted("timeout after 10 s"))
     made = report(replace(evidence, probes=(evidence.probes[0], broken)))
     assert any("timeout after 10 s" in gap.reason for gap in made.gaps)
+
+
+def test_in_a_long_window_the_timeline_looks_at_the_incident():
+    """Two days in 48 columns would show one."""
+    whole = report()
+    assert whole.timeline is not None
+    assert (whole.timeline.start, whole.timeline.bucket_s, len(whole.timeline.counts)) == (START, 60, 48)
+    long = report(incident(window=Window(START - timedelta(days=2), END)))
+    assert long.timeline is not None
+    assert long.timeline.bucket_s <= 180
+    assert START - timedelta(hours=1) < long.timeline.start < START
+    assert sum(long.timeline.counts) == sum(whole.timeline.counts)
+
+
+def test_the_onset_is_always_among_the_marks():
+    evidence = incident()
+    deploys = evidence.observations.deploys
+    many = tuple(
+        replace(deploys[0], at=START + timedelta(minutes=30 + i), revision=RevisionName(f"netra-service-{i:05}"))
+        for i in range(15)
+    )
+    made = report(replace(evidence, observations=replace(evidence.observations, deploys=many)))
+    assert made.timeline is not None
+    assert len(made.timeline.marks) == 12
+    assert [mark.at for mark in made.timeline.marks if mark.what == "onset"] == [START + timedelta(minutes=2)]
+
+
+def test_a_revision_is_marked_with_a_fix_only_if_it_holds_it():
+    evidence = incident()
+    absent, contained = evidence.history.containment
+    late = replace(diagnosis().ledger[1], facts=(contained,))
+    serving = replace(evidence.revisions[0], serving_since=START + timedelta(minutes=5))
+    evidence = replace(evidence, revisions=(serving,))
+
+    def marks(fact: ContainmentFact) -> list[str]:
+        made = build_report(evidence, diagnosis(ledger=(replace(late, facts=(fact,)),)))
+        assert made.timeline is not None
+        return [mark.label for mark in made.timeline.marks if mark.what == "fix serving"]
+
+    assert marks(contained) == ["netra-service-00041-abc (a1b2c3d, has fix 99c5087)"]
+    assert marks(absent) == []
+
+
+def test_a_count_searches_for_words_as_the_entries_write_them():
+    """Templates are tidied: blanks are joined, values cut. What they say is searched only where an entry says the same."""
+    evidence = incident()
+    tidied = group(
+        "g1-00000000b1a4",
+        "ERROR: Application startup failed. Exiting.",
+        latest=sample("ERROR:    Application startup failed. Exiting."),
+    )
+    claim = Claim(sentence("something"), (CountRef(tidied.id),))
+    file = Reading("log.jsonl", None, None, 20, 0, digest="0" * 64)
+    observed = replace(evidence.observations, groups=(tidied, *evidence.observations.groups))
+    made = build_report(replace(evidence, observations=observed, readings=(file,)), diagnosis(summary=claim))
+    assert made.evidence[0].command == "grep -hcF -- Application log.jsonl"
+
+
+def test_a_suspect_stands_once_with_its_best_reasons():
+    (suspect,) = diagnosis().suspects
+    weaker = replace(suspect, group=DIAL, score=0.1)
+    made = build_report(incident(), diagnosis(suspects=(weaker, suspect)))
+    assert [(row.commit, row.score) for row in made.suspects] == [(suspect.sha, 0.21)]
+
+
+def test_the_chain_leaves_out_what_a_longer_way_tells():
+    first, second = diagnosis().links
+    shortcut = CausalLink(DIAL, EXIT, LinkKind.SAME_INSTANCE, first.claim)
+    elsewhere = group("g1-0000000e15e0", "elsewhere")
+    stray = CausalLink(elsewhere.id, EXIT, LinkKind.RULE, first.claim)
+    evidence = incident()
+    observed = replace(evidence.observations, groups=(*evidence.observations.groups, elsewhere))
+    made = build_report(replace(evidence, observations=observed), diagnosis(links=(shortcut, first, stray, second)))
+    assert [(edge.cause, edge.effect) for edge in made.chain_edges] == [
+        ("component", DIAL),
+        (DIAL, TIMEOUT),
+        (TIMEOUT, EXIT),
+    ]
+
+
+def test_what_was_refuted_or_is_a_consequence_is_no_further_cause():
+    root = diagnosis().root
+    assert root is not None
+    symptom = replace(root, group=TIMEOUT, signature="start/timeout")
+    other = replace(root, group=Fingerprint("g1-0000000e15e0"), signature="app/fault")
+    evidence = incident()
+    observed = replace(
+        evidence.observations, groups=(*evidence.observations.groups, group("g1-0000000e15e0", "elsewhere"))
+    )
+    made = build_report(replace(evidence, observations=observed), diagnosis(causes=(root, symptom, other)))
+    assert len(made.active.also) == 1
+
+
+def test_a_cause_that_nobody_logged_as_a_failure_is_counted_as_a_notice():
+    evidence = incident()
+    told = group(DIAL, "a certificate is not issued", failure=False, count=3)
+    observed = replace(evidence.observations, groups=(), notices=(told,))
+    claim = Claim(sentence("something"), (CountRef(DIAL),))
+    made = build_report(
+        replace(evidence, observations=observed, onset=None),
+        replace(quiet_diagnosis(), root=diagnosis().root, summary=claim),
+    )
+    assert plain(made.header.facts.text).startswith("At least 3 notices in 44 min")
+    assert "no entry is logged as a failure" in plain(made.header.facts.text)
+    assert made.active.state == "failing"
+    assert [row.role for row in made.active.groups] == ["cause"]
+
+
+def test_what_was_not_read_stands_on_the_first_screen():
+    first = "\n".join(render.markdown(report()).splitlines()[:10])
+    assert (
+        "❔ Not read, or not whole: `deployments`, `logs projects/netra-staging (failures)`, `probe vpc-connector`."
+        in first
+    )
+
+
+def test_an_audit_that_cannot_tell_says_what_to_mend_first():
+    lost = replace(
+        without_failures(),
+        readings=(),
+        gaps=(Gap("logs", Redacted("denied"), "nothing is known", "grant roles/logging.viewer"),),
+    )
+    made = build_report(lost, quiet_diagnosis(Status.CANNOT_TELL))
+    assert plain(made.header.next_step) == "grant roles/logging.viewer, then audit again"
+    assert "there is nothing to ask" not in render.markdown(made)
+
+
+def test_the_order_of_hashes_does_not_show():
+    """Sets and string hashes differ between processes; reports must not."""
+    code = (
+        "from tests.report.build_sample import diagnosis, incident\n"
+        "from app.report.build import build_report\n"
+        "from app.report import render\n"
+        "import hashlib\n"
+        "r = build_report(incident(), diagnosis())\n"
+        "print(hashlib.sha256((render.markdown(r) + render.html(r) + render.text(r)).encode() + render.to_json(r)).hexdigest())"
+    )
+    root = Path(__file__).parents[2]
+
+    def digest(seed: str) -> str:
+        env = {**os.environ, "PYTHONHASHSEED": seed}
+        return subprocess.run(
+            [sys.executable, "-c", code], env=env, cwd=root, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert digest("1") == digest("2")
 
 
 def test_every_id_used_in_the_json_resolves_in_the_document():

@@ -133,7 +133,7 @@ FLOW_LINES = (
 GANTT_LINES = (
     r"gantt|  (?:title|dateFormat|axisFormat|section) [\w :%,-]+",
     r"  [\d,]+ failures :crit, [\d: -]{19}, [\d: -]{19}",
-    r"  (?:onset|revision|failed revision|traffic to|first failure|last failure|fix serves in)"
+    r"  (?:onset|revision|failed revision|traffic to|first failure|last failure)"
     r"(?: (?:[^:;#\n\"<>%]|#\d+;)*)? :milestone, [\d: -]{19}, 0m",
 )
 
