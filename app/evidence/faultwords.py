@@ -177,7 +177,7 @@ def fault_words(message: str, *, codes_only: bool = False) -> str:
     kept = [found[0] for found in _CODE.finditer(message)]
     if codes_only:
         return " ".join(dict.fromkeys(kept))
-    line = next((line for line in message.split("\n") if line.strip()), "")[:600]
+    line = message.split("\n", 1)[0][:600]
     line = _HINT.sub("", line)
     for found in _IDENTIFIER.finditer(line):
         kept += [name for name in found.groups() if name]
