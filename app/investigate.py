@@ -24,12 +24,12 @@ from app.evidence.model import (
     LogsRead,
     Observations,
     Onset,
+    Place,
     ProbeResult,
     ProbeTarget,
     Request,
     Revision,
     RevisionName,
-    ServiceName,
     Window,
 )
 from app.evidence.observe import Observer
@@ -50,8 +50,8 @@ class Logs(Protocol):
 
 
 class Deployments(Protocol):
-    async def revisions(self, services: Sequence[ServiceName]) -> tuple[LiveRevision, ...]:
-        """The revisions of `services` that exist now. Raises `SourceRefused`."""
+    async def revisions(self, places: Sequence[Place]) -> tuple[LiveRevision, ...]:
+        """The revisions that exist there now. Raises `SourceRefused` and `Unavailable`."""
         ...
 
 
@@ -59,6 +59,9 @@ class Probes(Protocol):
     async def run(self, targets: Sequence[ProbeTarget], window: Window) -> tuple[ProbeResult, ...]:
         """One result per target, in order; trouble is a state of the result, never an error."""
         ...
+
+
+_PROBE_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +113,10 @@ async def investigate(
     window = request.window or _window_of(observations.first_entry, observations.last_entry, request.now)
     onset = find_onset(observations.groups, window, now=request.now)
 
-    services = request.services or tuple(sorted({s for g in observations.groups for s in g.services}))
     live: tuple[LiveRevision, ...] = ()
-    if sources.deployments is not None and services:
+    if sources.deployments is not None and (places := _places(observations)):
         try:
-            live = await sources.deployments.revisions(services)
+            live = await sources.deployments.revisions(places)
         except (SourceRefused, Unavailable) as refused:
             gaps.append(
                 _gap(refused, source="deployments", meaning="which revisions serve is known from the logs only")
@@ -125,8 +127,8 @@ async def investigate(
     evidence = Evidence(
         request, window, observations, read.readings, onset, revisions, history, probes=(), gaps=tuple(gaps)
     )
-    if sources.probes is not None and (targets := wanted_probes(evidence)):
-        evidence = replace(evidence, probes=await sources.probes.run(targets, window))
+    if sources.probes is not None:
+        evidence = await _probe(evidence, sources.probes)
     return conclude(evidence, page_url=page_url, github_calls=github_calls() if github_calls else None)
 
 
@@ -135,6 +137,32 @@ def conclude(evidence: Evidence, *, page_url: str | None = None, github_calls: i
     diagnosis = diagnose(evidence)
     report = build_report(evidence, diagnosis, page_url=page_url, github_calls=github_calls)
     return Findings(evidence, diagnosis, report)
+
+
+async def _probe(evidence: Evidence, probes: Probes) -> Evidence:
+    """Ask what judgement wants to know, and again when an answer names a further resource, such as a connector."""
+    for _ in range(_PROBE_ROUNDS):
+        asked = {result.target for result in evidence.probes}
+        targets = [target for target in wanted_probes(evidence) if target not in asked]
+        if not targets:
+            break
+        evidence = replace(evidence, probes=evidence.probes + await probes.run(targets, evidence.window))
+    return evidence
+
+
+def _places(observations: Observations) -> tuple[Place, ...]:
+    """Where the services of the failing and deploying entries run, sorted."""
+    samples = [sample for group in observations.groups for sample in (group.first, group.latest)]
+    samples += [deploy.sample for deploy in observations.deploys]
+    return tuple(
+        sorted(
+            {
+                Place(sample.resource_type, sample.project, location, sample.service)
+                for sample in samples
+                if sample.project and sample.service and (location := sample.resource_labels.get("location"))
+            }
+        )
+    )
 
 
 async def _history(

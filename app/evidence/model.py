@@ -435,6 +435,15 @@ class Revision:
         return next(iter(shas)) if len(shas) == 1 else None
 
 
+class Place(NamedTuple):
+    """Where a service runs, as its entries' resource labels say."""
+
+    resource_type: str
+    project: str
+    location: str
+    service: ServiceName
+
+
 @dataclass(frozen=True, slots=True)
 class LiveRevision:
     """A revision as its platform's API tells it now. None: the API does not tell."""
