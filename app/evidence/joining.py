@@ -59,6 +59,7 @@ class Joiner:
         self._until_sweep = _SWEEP_EVERY
 
     def add(self, entry: LogEntry) -> Iterable[Occurrence]:
+        """What became certain with this entry: itself, older entries that were held, or nothing yet."""
         if entry.field is not PayloadField.TEXT or entry.http is not None:
             return (Occurrence(entry, 1, (entry.origin,)),) if entry.split is None else self._add_split(entry)
         if entry.split is not None:
@@ -272,7 +273,12 @@ _PHP_HEAD = re.compile(r"(?:PHP )?(?:Fatal|Parse|Recoverable fatal) error: |[ (]
 
 
 class _Trace:
-    """A trace while its lines are collected. `raised`: its last exception was named, so it may be complete."""
+    """A trace while its lines are collected.
+
+    `raised`: its last exception was named (in Go: a frame was seen), so it may be complete. `linked`: a line said that one
+    more exception follows. `expects_head`: the next lines may be further lines of a message. `braces`: how many blocks of
+    Node.js, or boxes of Python, are open. `passed`: lines since the last of its own that are not of it.
+    """
 
     __slots__ = ("braces", "expects_head", "family", "last", "linked", "members", "passed", "raised", "severity")
 
