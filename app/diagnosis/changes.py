@@ -258,24 +258,24 @@ def map_frame(frame: Frame, paths: Sequence[str], source_roots: Sequence[str]) -
 
 WEIGHTS: Mapping[str, float] = {
     # where the trace and the patch meet
-    "file": 1.0,  # a file of the trace
+    "file": 1.1,  # a file of the trace
     "function": 0.6,  # a function of the trace
-    "line": 1.8,  # lines near a frame's line
-    "focus": 1.5,  # the share of the commit that is near the trace
-    "source": 0.8,  # the very line that the trace prints
-    "call": 0.9,  # a line that calls or raises what the trace says
-    "guard": 0.3,  # near a frame, a check of the kind that the fault asks for
-    "already": -0.9,  # the trace shows what the commit brings: the failing code has it already
+    "line": 1.9,  # lines near a frame's line
+    "focus": 1.7,  # the share of the commit that is near the trace
+    "source": 0.7,  # the very line that the trace prints
+    "call": 0.7,  # a line that calls or raises what the trace says
+    "guard": 0.2,  # near a frame, a check of the kind that the fault asks for
+    "already": -0.8,  # the trace shows what the commit brings: the failing code has it already
     # what both say, by how rare the words are
-    "message": 2.6,  # the message's words, anywhere in the patch
+    "message": 2.8,  # the message's words, anywhere in the patch
     "message_named": 1.5,  # in its paths and function names
     "message_removed": 0.4,  # in the lines that it removes
     "stack": 1.5,  # the frames' words, anywhere in the patch
-    "stack_named": 1.6,  # in its paths and function names
+    "stack_named": 1.5,  # in its paths and function names
     "told": 1.0,  # either, in the commit's own message
     # what makes any commit a less likely fix
-    "size": -1.1,
-    "spread": -1.2,
+    "size": -1.0,
+    "spread": -1.1,
     "tests_only": -2.0,
     "docs_only": -3.0,
     "cosmetic": -2.0,
@@ -283,14 +283,14 @@ WEIGHTS: Mapping[str, float] = {
 }
 """What each measure is worth. Fitted on real crashes so that the true fix outranks its rivals, tested on projects left out,
 then rounded. `told` and the last four are set by judgement: the data has few such commits."""
-_STANDS_OUT = 0.5
-_WORTH = 0.45
+_STANDS_OUT = 0.46
+_WORTH = 0.47
 _DOUBT = 3.2
 """score = logistic(worth x sum + stands-out x lead - doubt), fitted to "this is the fix" where half of the cases have none.
 The lead is over the best other commit: among rivals that tie alike, each is less likely the one."""
 _PASSING = 0.5
 """The sum that a commit reaches which has nothing to do with the error; the rival where there is no better one."""
-_CUT_OFF = 0.5
+_CUT_OFF = 0.45
 
 
 def match_commits(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFacts) -> tuple[Match, ...]:

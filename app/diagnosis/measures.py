@@ -129,10 +129,13 @@ _PRINTED_SOURCE = re.compile(r'^[ \t]*File "([^"\n]+)", line (\d+), in [^\n]*\n[
 _FRAME_LINE = re.compile(r"^[ \t]*(?:at [^\n]*\)|File [^\n]*|\.\.\. \d+ more)$", re.MULTILINE)
 _FRAME_FADE = 0.15
 """How fast a frame loses weight with its distance from the fault: 1 / (1 + fade x rank)."""
+_RAISER_SHARE = 0.7
+"""The line that raises a fault only reports it; what led to it is further out."""
 _HELPER_SHARE = 0.6
 _LIBRARY_SHARE = 0.4
 _FRAMES_READ = 40
 _MESSAGE_READ = 4000
+_TYPE_WEIGHT = 0.5
 _SOURCE_LENGTH = 8
 """Shorter source lines (`return x`) stand anywhere."""
 
@@ -183,6 +186,7 @@ def read_error(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFacts
         helper = not implicit and _HELPER.match(function) is not None
         ours = frame.in_app or known.get(frame) is not None or _package(frame) in own
         nearness = 1 / (1 + _FRAME_FADE * rank) * (_HELPER_SHARE if helper else 1) * (1 if ours else _LIBRARY_SHARE)
+        nearness *= _RAISER_SHARE if not frames and not implicit else 1
         # A helper or a library frame does not push the program's own frames further from the fault.
         rank += ours and not helper
         source = sources.get((frame.file or "", frame.line or 0), "")
@@ -193,7 +197,8 @@ def read_error(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFacts
             stack_words[word] = max(stack_words.get(word, 0.0), nearness)
     message = _message(group)
     types = () if group.trace is None else tuple(dict.fromkeys(_simple(i.type) for i in reversed(group.trace.chain)))
-    message_words = dict.fromkeys(words.count(message), 1.0)
+    # A type names a kind of fault, which many commits are about.
+    message_words = dict.fromkeys(words.count(message), 1.0) | dict.fromkeys(words.count(" ".join(types)), _TYPE_WEIGHT)
     return ReadError(group, tuple(frames), message, types, message_words, stack_words)
 
 
@@ -481,7 +486,7 @@ _CREATED_SHARE = 0.4
 """A file that the commit creates was not there when the code failed, unless the commit runs already."""
 _DRIFT = 25
 """Lines by which running code and patched code differ without surprise; nearness halves at this distance."""
-_OTHER_FUNCTION_SHARE = 0.5
+_OTHER_FUNCTION_SHARE = 0.25
 """A function that is known to be another one is a poor neighbour, however near."""
 _CONTEXT_SHARE = 0.7
 """What a patch shows without changing it."""
@@ -534,7 +539,7 @@ _LITERAL_LENGTH = 10
 """Shorter pieces of a message are in any source."""
 _ENOUGH = 10.0
 """Rare words in common, in units of rarity, at which half of what words can say is said."""
-_PATCH_WORDS = 500
+_PATCH_WORDS = 200
 """Words of a middling patch; in a longer one a word says less."""
 
 
