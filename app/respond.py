@@ -17,7 +17,7 @@ from app import follow_up
 from app.archive import Archive, SavedAudit
 from app.evidence.model import LayerOwner, Request, ServiceName, Window
 from app.follow_up import INCIDENT, Incident
-from app.github.client import GitHub, Refused, Session
+from app.github.client import GitHub, Refused, Session, web_address
 from app.github.history import GitHubHistory
 from app.github.publish import (
     LONGEST_COMMENT,
@@ -464,7 +464,7 @@ async def _tell_change(
         if known is not None:
             await _fold(service, session, place, old_mark, known)
     text = f"{order.repository}#{order.issue}: {reply.after} (was {reply.before})"
-    await service.notify(text, f"https://github.com/{order.repository}/issues/{order.issue}")
+    await service.notify(text, f"{web_address(service.github.base_url)}/{order.repository}/issues/{order.issue}")
 
 
 async def _fold(service: Service, session: Session, place: Place, mark: str, comment_id: int) -> None:
@@ -581,7 +581,7 @@ async def _escalate(
     save_incident(service, event.repository_id, event.issue or 0, follow_up.called(incident, owner))
     await service.notify(
         f"{event.repository}#{event.issue}: escalated to {owner}",
-        f"https://github.com/{event.repository}/issues/{event.issue}",
+        f"{web_address(service.github.base_url)}/{event.repository}/issues/{event.issue}",
     )
     await _react(session, event, "rocket")
 

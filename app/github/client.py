@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -192,6 +193,12 @@ def _message(response: httpx.Response) -> str:
     except orjson.JSONDecodeError:
         return response.reason_phrase
     return str(dig(answer, "message") or response.reason_phrase)[:200]
+
+
+def web_address(api: str) -> str:
+    """The web side that belongs to the API's address: `https://github.com`, or the server that `/api/v3` lies on."""
+    parts = urlsplit(api)
+    return "https://github.com" if parts.hostname == "api.github.com" else f"{parts.scheme}://{parts.netloc}"
 
 
 def dig(answer: Any, *names: str) -> Any:

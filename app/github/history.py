@@ -14,12 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from app.diagnosis.changes import parse_patch
 from app.errors import SourceRefused
 from app.evidence.model import Commit, CommitSha, Containment, ContainmentFact, LineBlame
-from app.github.client import Refused, Session, dig
+from app.github.client import Refused, Session, dig, web_address
 from app.redact import cut
 
 _SHA = re.compile(r"[0-9a-f]{7,40}\Z")
@@ -67,9 +65,7 @@ class GitHubHistory:
         self._spent: dict[str, int] = {}
         self._graph: dict[str, Commit] = {}
         self._head: CommitSha | None = None
-        base = httpx.URL(session.github.base_url)
-        host = "github.com" if base.host == "api.github.com" else base.netloc.decode()
-        self._web = f"{base.scheme}://{host}/{repository}"
+        self._web = f"{web_address(session.github.base_url)}/{repository}"
 
     @property
     def web(self) -> str | None:
