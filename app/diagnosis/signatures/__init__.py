@@ -19,6 +19,7 @@ from app.diagnosis.signatures import (
     processing,
     redis,
     runtimes,
+    services,
     storage,
 )
 from app.diagnosis.signatures.model import Signature
@@ -38,5 +39,6 @@ CATALOGUE: tuple[Signature, ...] = (
     *processing.SIGNATURES,
     *redis.SIGNATURES,
     *runtimes.SIGNATURES,
+    *services.SIGNATURES,
     *storage.SIGNATURES,
 )

@@ -197,6 +197,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 'error An unexpected error occurred: "https://registry',
                 "gyp ERR!",
                 "is incompatible with this module. Expected version",
+                "npm ERR! missing script",
+                "npm error Missing script",
             )
         ),
         layer=Layer.APPLICATION,

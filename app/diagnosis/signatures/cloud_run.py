@@ -176,6 +176,9 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Application exec likely failed",
                 "exec user process caused",
                 "exec /… no such file or directory",
+                ": command not found",
+                "/bin/sh: 1: …: not found",
+                "sh: 1: …: not found",
             )
         ),
         layer=Layer.CONFIGURATION,
@@ -343,6 +346,8 @@ SIGNATURES: tuple[Signature, ...] = (
             (
                 "the HTTP response was malformed or connection to the instance had an error",
                 "The request failed because the HTTP response was malformed",
+                "Malformed response or connection error",
+                "Truncated response body. Usually implies",
             )
         ),
         layer=Layer.APPLICATION,
@@ -548,6 +553,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "VPC connector … not found",
                 "VPC Access connector … does not exist",
                 "VPC connector … is not ready yet or does not exist",
+                "Could not find VPC connector",
+                "VPC connector … could not be found",
             )
         ),
         layer=Layer.CONFIGURATION,

@@ -152,6 +152,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "refresh error: failed to get instance metadata",
                 "create ephemeral cert failed",
                 "fetch ephemeral cert failed",
+                "ConnectionInfoRefreshException",
+                "Failed to update metadata for Cloud SQL instance",
             )
         ),
         layer=Layer.CONFIGURATION,
@@ -329,6 +331,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "SQLSTATE[HY000] [2002] Connection timed out",
                 "SequelizeConnectionAcquireTimeoutError",
                 "Connection timed out (Connection timed out) … jdbc",
+                "Failed to initialize pool: The connection attempt failed",
             )
         ),
         layer=Layer.INFRASTRUCTURE,

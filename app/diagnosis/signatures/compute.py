@@ -755,6 +755,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "INVALID_ARGUMENT:",
                 "UNSUPPORTED_OPERATION",
                 "Invalid JSON payload received",
+                "Invalid value specified for",
             ),
             without=("FAILED_PRECONDITION",),
         ),

@@ -245,6 +245,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Application startup error!",
                 "Container failed",
                 "Instance startup failed",
+                "Process terminated because it failed to respond to the start request",
             ),
             resources=("gae_app", "gae_instance", "build"),
         ),

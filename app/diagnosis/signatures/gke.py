@@ -523,6 +523,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 'plugin type="…" failed (add)',
                 "Network not ready",
                 "NetworkPlugin cni failed",
+                "Pod sandbox changed, it will be killed and re-created",
             ),
             without=("no IP addresses available in range set",),
         ),

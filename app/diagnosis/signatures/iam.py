@@ -482,7 +482,6 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Too many concurrent requests",
                 "exceeded the rate limit for object mutation operations",
                 "Quota exceeded for quota metric '…' and limit '… per minute",
-                "requests per minute",
                 "status code 429",
                 "TooManyRequests: 429",
                 "TooManyRequestsException",

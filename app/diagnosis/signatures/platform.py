@@ -92,6 +92,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "DeadlineExceededException",
                 "Deadline Exceeded",
             ),
+            without=("probe failed:", "probe errored:"),
             failures_only=True,
         ),
         layer=Layer.DEPENDENCY,

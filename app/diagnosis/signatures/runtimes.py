@@ -186,6 +186,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "secretOrPrivateKey must have a value",
                 "Invalid HTTP_HOST header",
                 "DisallowedHost",
+                "'$PORT' is not a valid",
+                "ReferenceError: process.env",
             ),
             failures_only=True,
         ),
