@@ -20,8 +20,10 @@ MASK: Final = "<*>"
 Tokens = tuple[str, ...]
 
 _DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
-_HEX_REST: Final = re.compile(rb"0[a-fA-F][0a-fA-F]*")
-"""What follows the first digit of hexadecimal, in a squeezed line. To begin with a plain character makes the search fast."""
+_HEX_TAIL: Final = re.compile(rb"0x?[a-fA-F][0a-fA-F]*")
+_HEX_HEAD: Final = re.compile(rb"0[a-fA-F]+(?![0-9A-Za-z_])")
+"""Hexadecimal in a squeezed line, from its first digit on, and in the line reversed, before it. To begin with one plain
+character makes both searches several times faster than one pattern for the whole."""
 _VERSION: Final = re.compile(r"^v\d{1,2}(?:(?:alpha|beta)\d*)?$")
 _HEX: Final = re.compile(r"^(?:0x)?[0-9a-fA-F]{8,}$")
 _MAX_BYTES: Final = 8_192
@@ -103,7 +105,7 @@ class Scope:
 
     def _learn(self, line: bytes) -> int:
         """The number of a squeezed line that is not remembered."""
-        plain = _HEX_REST.sub(b"0", line)
+        plain = _squeeze_hex(line)
         number = self._plain.get(plain)
         if number is None:
             words = map(self._words.__getitem__, plain.split(None, _MAX_WORDS)[:_MAX_WORDS])
@@ -181,9 +183,14 @@ def _squeeze(message: str) -> bytes:
     return line.replace(b"000", b"0").replace(b"00", b"0").replace(b"00", b"0").replace(b"00", b"0")
 
 
+def _squeeze_hex(line: bytes) -> bytes:
+    """A squeezed line with its hexadecimal made `0` too."""
+    return _HEX_HEAD.sub(b"0", _HEX_TAIL.sub(b"0", line)[::-1])[::-1]
+
+
 def shape_of(message: str) -> Tokens:
     """The shape of one message, for texts that are shown but not compared."""
-    words = _HEX_REST.sub(b"0", _squeeze(message)).decode("utf-8", "replace").split()[:_MAX_WORDS]
+    words = _squeeze_hex(_squeeze(message)).decode("utf-8", "replace").split()[:_MAX_WORDS]
     return collapse([mask_word(word) for word in words])
 
 
