@@ -45,7 +45,7 @@ def grant_of(binding: Binding | None, narrowed: Sequence[str]) -> Grant:
     if binding is None:
         raise Denied(
             "this repository is bound to no Google Cloud project",
-            fix="Ask the operator of this server to bind it, by the ids of installation and repository, in the operator's file.",
+            fix="Ask the operator of this server to bind its ids of installation and repository in the operator's file.",
         )
     projects = frozenset(binding.projects) & frozenset(narrowed or binding.projects)
     if not projects:
