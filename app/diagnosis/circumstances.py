@@ -8,10 +8,11 @@ sentence that is printed. Leaves the weights to `scorecard.py`. The message alon
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import LiteralString
+from typing import Literal, LiteralString
 
 from app.diagnosis.model import Cause, Layer
-from app.evidence.model import ErrorGroup, LayerOwner
+from app.evidence.model import ErrorGroup, Evidence, LayerOwner, ProbeKind, ProbeResult
+from app.redact import Redacted
 
 SERVERLESS = ("cloud_run_revision", "cloud_run_job", "cloud_function", "gae_app")
 """Monitored resources of services that run in no network of the project's own."""
@@ -117,6 +118,41 @@ def _library_misfit(root: Cause, group: ErrorGroup) -> bool:
         return True
     frames = group.trace.innermost.frames if group.trace else ()
     return bool(frames) and not frames[0].in_app and bool(_RAISED_IN_LIBRARY.search(text))
+
+
+# --- what the service's own setting says ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """How a Cloud Run service reaches out, as its probe read it. `attached`: it has a connector or a network of its own."""
+
+    result: ProbeResult
+    attached: bool
+    all_traffic: bool
+    connector: Redacted | None
+
+
+def egress_of(evidence: Evidence, group: ErrorGroup) -> Egress | None:
+    """The egress setting of the group's service; None when it is no such service or the setting was not read."""
+    service = group.latest.resource_labels.get("service_name")
+    for result in evidence.probes:
+        if result.target.kind is not ProbeKind.CLOUD_RUN or not service or not result.facts:
+            continue
+        if result.target.name.endswith(f"/services/{service}"):
+            facts = dict(result.facts)
+            connector = facts.get("template.vpcAccess.connector")
+            attached = bool(connector or facts.get("template.vpcAccess.network"))
+            all_traffic = "ALL_TRAFFIC" in facts.get("template.vpcAccess.egress", "")
+            return Egress(result, attached, all_traffic, connector or None)
+    return None
+
+
+def address_class(group: ErrorGroup) -> Literal["public", "private"] | None:
+    """Of the one address that a message names; None when it names none, or both kinds."""
+    text = _message(group)
+    public, private = "[public-ip]" in text, "[private-ip]" in text
+    return None if public == private else "public" if public else "private"
 
 
 CIRCUMSTANCES: tuple[Circumstance, ...] = (

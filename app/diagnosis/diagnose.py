@@ -14,7 +14,7 @@ from typing import LiteralString
 
 from app.diagnosis.chain import NEAR, Chain, groups_by_id, said, times, trace_causes
 from app.diagnosis.changes import match_commits
-from app.diagnosis.circumstances import SERVERLESS
+from app.diagnosis.circumstances import SERVERLESS, address_class, egress_of
 from app.diagnosis.configured import compare_configured
 from app.diagnosis.ledger import build_ledger, find_suspects
 from app.diagnosis.model import (
@@ -77,7 +77,9 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
     if group is not None and not group.failure and not evidence.observations.groups and chain.root is None:
         group = None
     advice = recommend(
-        Situation(evidence, chain, card, signature, group, ledger, suspects, check, _supposed(signature, group))
+        Situation(
+            evidence, chain, card, signature, group, ledger, suspects, check, _supposed(evidence, signature, group)
+        )
     )
     return Diagnosis(
         summary=_summary(evidence, chain, card, group),
@@ -177,21 +179,26 @@ def _set_aside(evidence: Evidence, chain: Chain) -> tuple[RejectedCause, ...]:
     if root is None or root.failure_class not in _UNREACHED_DATABASE:
         return ()
     seen = (EntryRef(root.group),)
-    entry = groups_by_id(evidence)[root.group].latest
+    group = groups_by_id(evidence)[root.group]
+    entry = group.latest
     out: list[RejectedCause] = []
     for result in evidence.probes:
         if result.target.kind is ProbeKind.CLOUD_SQL and result.state is ProbeState.HEALTHY:
             cause = _suspicion(root, "cloud-sql-instance-unavailable", sentence("The database itself is down"))
             why = sentence("{} is up, read at {}", result.target.name, result.read_at)
             out.append(RejectedCause(cause, Claim(why, (ProbeRef(result.target),))))
-    named = any(
-        "connector" in g.latest.message.lower() for g in evidence.observations.groups if "vpc" in g.title.lower()
-    )
     asked = any(result.target.kind is ProbeKind.VPC_CONNECTOR for result in evidence.probes)
-    if entry.resource_type in SERVERLESS and "[private-ip]" not in entry.message and not (named or asked):
+    setting = egress_of(evidence, group)
+    if entry.resource_type in SERVERLESS and "connector" not in entry.message.lower() and not asked:
         cause = _suspicion(root, "vpc-connector-unavailable", sentence("A VPC connector"))
-        why = sentence("nothing that was read names one, and neither the socket path nor a public address implies one")
-        out.append(RejectedCause(cause, Claim(why, seen, Basis.INFERRED)))
+        if setting is not None and setting.connector is None:
+            why = sentence("the service's own setting names none")
+            out.append(RejectedCause(cause, Claim(why, (ProbeRef(setting.result.target),))))
+        elif setting is None and address_class(group) != "private":
+            why = sentence(
+                "nothing that was read names one, and neither the socket path nor a public address implies one"
+            )
+            out.append(RejectedCause(cause, Claim(why, seen, Basis.INFERRED)))
     return tuple(out)
 
 
@@ -237,7 +244,7 @@ def _deciding_check(evidence: Evidence, chain: Chain, signature: Signature | Non
     beside = DecidingCheck(sentence("what the same resource wrote in the minutes before"), around) if around else None
     if root is None or signature is None or root.symptom or is_own_limit(group, signature):
         return beside
-    causes = likely_causes(signature, group)
+    causes = likely_causes(signature, evidence, group)
     commands = [
         (check, command)
         for check in likely_checks(signature, group)
@@ -265,11 +272,11 @@ _DECIDES = (
 """A word of a supposed cause to a part of the command that would show it, first fit; else the signature's first check."""
 
 
-def _supposed(signature: Signature | None, group: ErrorGroup | None) -> Sentence | None:
+def _supposed(evidence: Evidence, signature: Signature | None, group: ErrorGroup | None) -> Sentence | None:
     """The likeliest cause of what the signature recognises, as its own words."""
     if signature is None or group is None or signature.symptom:
         return None
-    causes = likely_causes(signature, group)
+    causes = likely_causes(signature, evidence, group)
     return signature.said(causes[0]) if causes else None
 
 

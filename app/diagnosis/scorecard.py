@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import LiteralString
 
 from app.diagnosis.chain import Chain, groups_by_id
-from app.diagnosis.circumstances import LIMIT, circumstance
+from app.diagnosis.circumstances import LIMIT, address_class, circumstance, egress_of
 from app.diagnosis.model import (
     Basis,
     Cause,
@@ -62,6 +62,7 @@ _RECOGNISED = {Specificity.SYMPTOM: 1.0, Specificity.GENERIC: 2.0, Specificity.P
 _OWN_CODE = 2.0
 _OWN_LIMIT = 0.5
 _CIRCUMSTANCE = 2.5
+_EGRESS = 2.0
 _WORDS = 1.5
 _DEPLOY = 2.0
 _NO_DEPLOY = 1.0
@@ -123,10 +124,11 @@ def score_layers(
         *_own_code(root, group),
         *_own_limit(chain, root, group, signature),
         *_circumstance(root, group),
+        *_egress(evidence, root, group),
         *_rollout(evidence, group),
         *_revisions(evidence, group),
         *_breadth(root, group),
-        *_probes(evidence, root, signature),
+        *_probes(evidence, root, group, signature),
         *_fixes(root, ledger, suspects),
         *_mismatches(root, mismatches),
         *_issue(evidence, root),
@@ -254,6 +256,21 @@ def _circumstance(root: Cause, group: ErrorGroup) -> list[Signal]:
     return [Signal(found.layer, _CIRCUMSTANCE, claim), Signal(root.layer, -_CIRCUMSTANCE, claim)]
 
 
+def _egress(evidence: Evidence, root: Cause, group: ErrorGroup) -> list[Signal]:
+    """The service's own egress setting beside the class of the address that does not answer."""
+    setting, dialled = egress_of(evidence, group), address_class(group)
+    if setting is None or not LIMIT.search(group.latest.message):
+        return []
+    refs = (EntryRef(root.group), ProbeRef(setting.result.target))
+    if dialled == "public" and setting.all_traffic:
+        text = sentence("the service sends all traffic through its network, and a public address then needs Cloud NAT")
+        return [Signal(Layer.INFRASTRUCTURE, _EGRESS, Claim(text, refs, Basis.INFERRED))]
+    if dialled == "private" and not setting.attached:
+        text = sentence("the service is attached to no network, so no private address can be reached")
+        return [Signal(Layer.CONFIGURATION, _EGRESS, Claim(text, refs, Basis.INFERRED))]
+    return []
+
+
 def _deploys(evidence: Evidence, group: ErrorGroup) -> list[DeployEvent]:
     services = set(group.services)
     return [event for event in evidence.observations.deploys if not services or event.service in services]
@@ -335,14 +352,16 @@ _INSTANCES = (ProbeKind.CLOUD_SQL, ProbeKind.REDIS, ProbeKind.VPC_CONNECTOR, Pro
 _INCIDENTS = (ProbeKind.SERVICE_HEALTH, ProbeKind.PUBLIC_STATUS)
 
 
-def _probes(evidence: Evidence, root: Cause, signature: Signature | None) -> list[Signal]:
+def _probes(evidence: Evidence, root: Cause, group: ErrorGroup, signature: Signature | None) -> list[Signal]:
     out: list[Signal] = []
     for result in evidence.probes:
         kind = result.target.kind
         refs = (ProbeRef(result.target),)
         match result.state:
             case ProbeState.UNHEALTHY if kind in _INCIDENTS:
-                text = sentence("the provider reports an incident")
+                if not _concerns(result, root, group):
+                    continue
+                text = sentence("the provider reports an incident of this product in this place")
                 out.append(Signal(Layer.PLATFORM, _PLATFORM_INCIDENT, Claim(text, refs)))
             case ProbeState.UNHEALTHY if kind is ProbeKind.CLOUD_SQL_OPERATIONS:
                 text = sentence("{} had an operation in the window", result.target.name)
@@ -356,6 +375,43 @@ def _probes(evidence: Evidence, root: Cause, signature: Signature | None) -> lis
             case _:
                 pass
     return out
+
+
+_PRODUCTS = (
+    ("cloud-sql", "cloud sql"),
+    ("redis", "memorystore"),
+    ("cloud_run", "cloud run"),
+    ("cloud_function", "functions"),
+    ("k8s", "kubernetes engine"),
+    ("gke", "kubernetes engine"),
+    ("gce", "compute engine"),
+    ("bigquery", "bigquery"),
+    ("dataflow", "dataflow"),
+    ("dataproc", "dataproc"),
+    ("pubsub", "pub/sub"),
+    ("build", "cloud build"),
+    ("gae", "app engine"),
+    ("http_load_balancer", "load balancing"),
+    ("secret", "secret manager"),
+)
+"""A part of a failure class or resource type to what announcements call the product."""
+
+
+def _concerns(result: ProbeResult, root: Cause, group: ErrorGroup) -> bool:
+    """Whether an announced incident names a product of the failure, and its place unless it is everywhere.
+
+    Incidents of something, somewhere, are announced on many days; only one that fits is a sign.
+    """
+    labels = group.latest.resource_labels
+    place = next((labels[key] for key in ("location", "region", "zone") if labels.get(key)), None)
+    about = f"{root.failure_class} {group.latest.resource_type} {root.signature}"
+    products = [product for part, product in _PRODUCTS if part in about]
+    for _, value in result.facts:
+        told = value.lower()
+        here = place is None or place.lower() in told or place.rpartition("-")[0].lower() in told or "global" in told
+        if here and any(product in told for product in products):
+            return True
+    return False
 
 
 def _bears_on(root: Cause, signature: Signature | None, result: ProbeResult) -> bool:

@@ -8,6 +8,7 @@ commands of a resource to the signature's checks.
 from dataclasses import dataclass
 
 from app.diagnosis.chain import LINE, Chain, groups_by_id, said, times
+from app.diagnosis.circumstances import LIMIT, address_class, egress_of
 from app.diagnosis.model import (
     Basis,
     Cause,
@@ -160,7 +161,9 @@ def _component(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
                 states.append(sentence("; {} is not healthy", result.target.name))
                 refs.append(ProbeRef(result.target))
     question = sentence("Which part is at fault?")
-    states += _address_says(group)
+    follows, read = _address_says(judged.evidence, group)
+    states.append(follows)
+    refs += read
     if layer is Layer.UNKNOWN:
         return Why(question, None, judged.check)
     first = (
@@ -172,34 +175,44 @@ def _component(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
     return Why(question, Claim(text, tuple(refs), Basis.INFERRED))
 
 
-def _address_says(group: ErrorGroup) -> list[Sentence]:
-    """What follows from the class of the address that was dialled in vain."""
-    message = group.latest.message
-    if "dial tcp" not in message and "timed out" not in message.lower():
-        return []
-    if "[public-ip]" in message:
-        return [
-            sentence("; the address is public, so the way out of the service's network is asked before any connector")
-        ]
-    if "[private-ip]" in message:
-        return [sentence("; the address is private, so the path inside the network comes first")]
-    return []
+def _address_says(evidence: Evidence, group: ErrorGroup) -> tuple[Sentence, tuple[EvidenceRef, ...]]:
+    """What follows from the class of the address that was dialled in vain, and from the service's own egress setting."""
+    dialled, setting = address_class(group), egress_of(evidence, group)
+    if dialled is None or not LIMIT.search(group.latest.message):
+        return (), ()
+    read = (ProbeRef(setting.result.target),) if setting else ()
+    if dialled == "public":
+        if setting is None:
+            return sentence(
+                "; the address is public, so the way out of the service's network is asked before any connector"
+            ), ()
+        if setting.all_traffic:
+            return sentence(
+                "; the address is public and all traffic goes through a network, where it needs Cloud NAT"
+            ), read
+        return sentence("; the address is public and is dialled past the service's network"), read
+    if setting is None:
+        return sentence("; the address is private, so the path inside the network comes first"), ()
+    if not setting.attached:
+        return sentence("; the address is private and the service is attached to no network"), read
+    return sentence("; the address is private and the service is attached to a network"), read
 
 
-def likely_causes(signature: Signature, group: ErrorGroup) -> tuple[str, ...]:
-    """The signature's causes in order, without those for the other class of address than the one that the entry names."""
-    message = group.latest.message
-    public, private = "[public-ip]" in message, "[private-ip]" in message
-    if public == private:
-        return signature.causes
-    other = "private address" if public else "public address"
-    return tuple(cause for cause in signature.causes if not cause.startswith(other)) or signature.causes
+def likely_causes(signature: Signature, evidence: Evidence, group: ErrorGroup) -> tuple[str, ...]:
+    """The signature's causes in order, without those that the address or the egress setting excludes."""
+    dialled, setting = address_class(group), egress_of(evidence, group)
+    excluded = {"public": "private address", "private": "public address"}.get(dialled or "", "")
+    past_network = dialled == "public" and setting is not None and not setting.all_traffic
+
+    def possible(cause: str) -> bool:
+        return not (excluded and cause.startswith(excluded)) and not (past_network and "NAT" in cause)
+
+    return tuple(cause for cause in signature.causes if possible(cause)) or signature.causes
 
 
 def likely_checks(signature: Signature, group: ErrorGroup) -> tuple[str, ...]:
     """The signature's checks, without a look at VPC connectors where only a public address does not answer."""
-    message = group.latest.message
-    if "[public-ip]" not in message or "[private-ip]" in message:
+    if address_class(group) != "public":
         return signature.checks
     return tuple(check for check in signature.checks if "vpc-access" not in check)
 
@@ -221,7 +234,7 @@ def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
         text = sentence("It begins at {}, after the deploy at {}.", group.first_seen, event.at)
         return Why(question, Claim(text, refs2, Basis.INFERRED), judged.check)
     signature, onset = judged.signature, evidence.onset
-    causes = likely_causes(signature, group) if signature else ()
+    causes = likely_causes(signature, evidence, group) if signature else ()
     known = onset is not None and not onset.at_window_start and bool(evidence.observations.deploys)
     if not causes:
         return Why(sentence("Why now? Nothing that was read tells by what it began."), None, judged.check)

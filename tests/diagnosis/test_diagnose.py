@@ -1,6 +1,7 @@
 """From entries to a verdict, and what is asked of the resources they name."""
 
 import json
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from app.diagnosis.diagnose import diagnose, wanted_probes
-from app.diagnosis.model import Diagnosis, Layer, Status, plain
-from app.evidence.model import Evidence, LayerOwner, ProbeKind
-from tests.diagnosis.incident import line, platform_line, read
+from app.diagnosis.model import Confidence, Diagnosis, Layer, Status, plain
+from app.evidence.model import Evidence, LayerOwner, ProbeKind, ProbeResult, ProbeState, ProbeTarget
+from app.redact import cut
+from tests.diagnosis.incident import at, line, platform_line, read
 
 DIAL = (
     "Cloud SQL connection failed. Please see https://cloud.google.com/sql/docs/postgres/connect-run for additional details: "
@@ -167,7 +169,67 @@ def _walk(value: object) -> list[dict[str, object]]:
     return []
 
 
-# --- probes -----------------------------------------------------------------------------------------------------------
+# --- what the probes say -------------------------------------------------------------------------------------------------
+
+
+def answered(kind: ProbeKind, name: str, state: ProbeState, **facts: str) -> ProbeResult:
+    target = ProbeTarget(kind, cut(name), cut(f"gcloud {kind} describe"))
+    pairs = tuple((key.replace("_", "."), cut(value)) for key, value in facts.items())
+    return ProbeResult(target, state, pairs, None, at(60))
+
+
+def with_service(address: str, **facts: str) -> Evidence:
+    name = "projects/demo-shop/locations/europe-west1/services/shop"
+    found = startup(line(DIAL.format(address), minute=5))
+    return replace(found, probes=(answered(ProbeKind.CLOUD_RUN, name, ProbeState.UNHEALTHY, **facts),))
+
+
+EGRESS, CONNECTOR = "template_vpcAccess_egress", "template_vpcAccess_connector"
+
+
+def test_all_traffic_through_a_network_leaves_a_public_address_to_cloud_nat() -> None:
+    verdict = diagnose(with_service("34.10.20.30", **{EGRESS: "ALL_TRAFFIC", CONNECTOR: "main"}))
+    assert verdict.layer is Layer.INFRASTRUCTURE
+    assert any("Cloud NAT" in plain(signal.claim.text) for signal in verdict.signals)
+    assert not any(no.cause.failure_class == "vpc-connector-unavailable" for no in verdict.rejected)
+
+
+def test_a_public_address_that_is_dialled_past_the_network_is_not_laid_to_nat() -> None:
+    verdict = diagnose(with_service("34.10.20.30", template_timeout="300s"))
+    assert verdict.whys[-1].answer is not None
+    assert "NAT" not in plain(verdict.whys[-1].answer.text)
+    refuted = next(no for no in verdict.rejected if no.cause.failure_class == "vpc-connector-unavailable")
+    assert "own setting names none" in plain(refuted.refuted_by.text)
+
+
+def test_a_service_without_a_network_cannot_reach_a_private_address() -> None:
+    verdict = diagnose(with_service("10.1.2.3", template_timeout="300s"))
+    assert verdict.layer is Layer.CONFIGURATION
+    assert verdict.confidence is Confidence.HIGH
+
+
+@pytest.mark.parametrize(
+    ("told", "counts"),
+    [
+        ("Connection errors · Cloud SQL · europe-west1", True),
+        ("Connection errors · Cloud SQL · asia-east1", False),
+        ("Slow dashboards · Looker · europe-west1", False),
+    ],
+)
+def test_an_announced_incident_counts_only_for_this_product_in_this_place(told: str, counts: bool) -> None:
+    incident = answered(ProbeKind.PUBLIC_STATUS, "https://status.example", ProbeState.UNHEALTHY, incident_1=told)
+    found = replace(startup(line(DIAL.format("34.10.20.30"), minute=5)), probes=(incident,))
+    assert any(signal.layer is Layer.PLATFORM for signal in diagnose(found).signals) is counts
+
+
+def test_a_database_that_is_up_is_set_aside_with_the_time_it_was_read() -> None:
+    sql = answered(ProbeKind.CLOUD_SQL, "projects/demo-shop/instances/main", ProbeState.HEALTHY, settings="ALWAYS")
+    verdict = diagnose(replace(startup(line(DIAL.format("34.10.20.30"), minute=5)), probes=(sql,)))
+    refuted = next(no for no in verdict.rejected if no.cause.failure_class == "cloud-sql-instance-unavailable")
+    assert "2026-03-02 15:00:00 UTC" in plain(refuted.refuted_by.text)
+
+
+# --- which probes are wanted ------------------------------------------------------------------------------------------------
 
 
 def probes(found: Evidence) -> dict[ProbeKind, str]:
