@@ -102,6 +102,7 @@ REVISIONS_SHOWN = 8
 BUCKETS = 48
 """About as many columns as a phone shows of a code block without scrolling sideways."""
 
+_SUBJECT_LENGTH = 60
 _SHORTEST_FOCUS = 15
 _FOCUS_FROM = 6
 """A window this many times longer than the cause's own time would press it into a few columns. Lengths in minutes."""
@@ -247,17 +248,30 @@ class _Builder:
             read = _counted(entries, "entry", "entries")
             text = sentence("No failure among {} read in {}.", read, evidence.window.length)
             return self._observe(text, ReadingRef())
-        text = sentence("{} {}", self._total(), _over(groups))
+        groups, refs = self._incident()
+        text = sentence("{} {}", self._total(groups), _over(groups))
         if revisions := _revision_names(groups):
             text = sentence("{}, on {}", text, _counted(len(revisions), "revision"))
+        if others := sum(group.count for group in self._told) - sum(group.count for group in groups):
+            text = sentence("{}; {} of other kinds", text, others)
         if self._noun == "notice":
             text = sentence("{}; no entry is logged as a failure", text)
-        return self._observe(sentence("{}.", text), self._total_ref)
+        return self._observe(sentence("{}.", text), *refs)
 
-    def _total(self) -> Sentence:
-        """`At least **1,284 failures**`."""
+    def _incident(self) -> tuple[tuple[ErrorGroup, ...], tuple[EvidenceRef, ...]]:
+        """The cause and its consequences with what counts them; without a known cause, everything that fails."""
+        root = self._diagnosis.root
+        if root is None or all(group.id != root.group for group in self._told):
+            return self._told, (self._total_ref,)
+        groups = tuple(group for group in self._told if self._role(group.id) != "other")
+        refs = (CountRef(root.group), self._total_ref) if len(groups) > 1 else (CountRef(root.group),)
+        return groups, tuple(dict.fromkeys(refs))
+
+    def _total(self, groups: Sequence[ErrorGroup]) -> Sentence:
+        """`At least **1,284 failures** of 3 kinds`."""
         least = sentence("At least ") if self._partly_read() else sentence("")
-        return sentence("{}{}", least, _counted(sum(group.count for group in self._told), self._noun, strong=True))
+        kinds = sentence(" of {} kinds", len(groups)) if len(groups) > 1 else sentence("")
+        return sentence("{}{}{}", least, _counted(sum(group.count for group in groups), self._noun, strong=True), kinds)
 
     def _partly_read(self) -> bool:
         """Counts are a lower bound then."""
@@ -268,12 +282,17 @@ class _Builder:
         rows = [row for row in self._ledger() if row.verdict is not FixVerdict.UNRELATED]
         if not rows:
             return None
-        parts = [sentence("Fix {}: **{}**", short(row.fix.sha), row.verdict) for row in rows[:3]]
+        parts = [self._fix_words(row) for row in rows[:3]]
         text = _joined(parts, sentence(" · "))
         if len(rows) > 3:
             text = sentence("{} · and {} more", text, len(rows) - 3)
         refs = tuple(dict.fromkeys(ref for row in rows[:3] for ref in row.because.evidence))
         return self._observe(text, *refs)
+
+    def _fix_words(self, row: LedgerRow) -> Sentence:
+        commit = self._refs.commit(row.fix.sha)
+        subject = sentence(" ({})", _clipped(commit.subject)) if commit else sentence("")
+        return sentence("Fix {}{}: **{}**", short(row.fix.sha), subject, row.verdict)
 
     def _first_step(self) -> Sentence:
         """What to do first. When the audit cannot tell, that is to mend what it could not read."""
@@ -422,7 +441,7 @@ class _Builder:
     def _group(self, group: ErrorGroup) -> GroupRow:
         total = sum(g.count for g in self._told)
         minutes = max(1.0, (group.last_seen - group.first_seen) / timedelta(minutes=1))
-        text = _counted(group.instances, "instance") if group.instances else sentence("no instance is named")
+        text = sentence("{}", group.instances) if group.instances else sentence("not named")
         return GroupRow(
             group=group.id,
             title=self._shown.text(group.title),
@@ -450,8 +469,11 @@ class _Builder:
         return "failing" if self._evidence.window.end - last <= max(_QUIET_AFTER, usual) else "quiet"
 
     def _pattern(self) -> Statement | None:
-        """One word for one failure, by a rule: the share of minutes between first and last that hold a failure."""
-        minutes = _per_minute(self._told)
+        """One word for the cause (else for all failures): by the share of minutes between its first and last that hold it."""
+        root = self._diagnosis.root
+        causes = [group for group in self._told if root is not None and group.id == root.group]
+        ref = CountRef(causes[0].id) if causes else self._total_ref
+        minutes = _per_minute(causes or self._told)
         if not minutes:
             return None
         count, first, last = sum(minutes.values()), min(minutes), max(minutes)
@@ -478,7 +500,7 @@ class _Builder:
                 minutes[peak],
                 _minute(peak),
             )
-        return self._observe(text, self._total_ref)
+        return self._observe(text, ref)
 
     # --- code ----------------------------------------------------------------------------------------------------------
 
@@ -721,10 +743,12 @@ class _Builder:
         evidence = self._evidence
         measured: list[Statement] = []
         if self._told:
-            services = [sentence("{}", cut(name)) for name in self._failing_services()]
+            failing, refs = self._incident()
+            names = sorted({service for group in failing for service in group.services})
+            services = [sentence("{}", cut(name)) for name in names]
             where = sentence(" in {}", _joined(services, sentence(", "))) if services else sentence("")
-            text = sentence("{}{} {}.", self._total(), where, _over(self._told))
-            measured.append(self._observe(text, self._total_ref))
+            text = sentence("{}{} {}.", self._total(failing), where, _over(failing))
+            measured.append(self._observe(text, *refs))
             if evidence.onset is not None and evidence.onset.at_window_start:
                 text = sentence("It was failing before the window opened; when it began is **not known**.")
                 measured.append(self._observe(text, self._total_ref))
@@ -931,6 +955,10 @@ def _over(groups: Sequence[ErrorGroup]) -> Sentence:
     if first == last:
         return sentence("at {}", first)
     return sentence("in {}, first {}, last {}", last - first, first, last)
+
+
+def _clipped(subject: Redacted) -> Redacted:
+    return subject if len(subject) <= _SUBJECT_LENGTH else cut(subject[: _SUBJECT_LENGTH - 1] + "…")
 
 
 def _minute(minute: int) -> datetime:

@@ -159,8 +159,8 @@ def test_other_evidence_gives_another_audit_id():
 
 def test_a_truncated_reading_makes_every_total_a_lower_bound_and_a_gap():
     made = report()
-    assert plain(made.header.facts.text).startswith("At least 3,493 failures")
-    assert plain(made.impact.measured[0].text).startswith("At least 3,493 failures")
+    assert plain(made.header.facts.text).startswith("At least 3,493 failures of 3 kinds")
+    assert plain(made.impact.measured[0].text).startswith("At least 3,493 failures of 3 kinds")
     assert any("stopped at 10,000 entries" in row.reason for row in made.gaps)
 
 
@@ -191,6 +191,17 @@ def test_nothing_read_is_not_nothing_found():
     made = build_report(replace(without_failures(), readings=()), quiet_diagnosis(Status.CANNOT_TELL))
     assert made.active.state == "cannot tell"
     assert item(made, "reading").command == "infra-audit doctor"
+
+
+def test_other_failures_are_not_mixed_into_the_incident():
+    evidence = incident()
+    old = group("g1-0000000e15e0", "elsewhere", count=114, first_seen=START - timedelta(days=1))
+    made = report(
+        replace(evidence, observations=replace(evidence.observations, groups=(*evidence.observations.groups, old)))
+    )
+    facts = plain(made.header.facts.text)
+    assert facts.startswith("At least 3,493 failures of 3 kinds in 44 min")
+    assert facts.endswith("; 114 of other kinds.")
 
 
 def test_one_word_for_one_failure():

@@ -8,6 +8,7 @@ import pytest
 from jinja2 import UndefinedError
 from markdown_it import MarkdownIt
 from mdit_py_plugins.gfm import gfm_plugin
+from pydantic import TypeAdapter
 
 from app.diagnosis.model import Priority, Status
 from app.report import as_markdown, render
@@ -76,6 +77,13 @@ def test_a_long_report_leaves_out_whole_sections_and_says_which(limit: int):
     assert made.count("```") % 2 == 0
     assert made.count("<details>") == made.count("</details>")
     assert "Who acts" in made
+
+
+def test_a_saved_report_loads_again_and_says_the_same():
+    loaded = TypeAdapter(Report).validate_json(render.to_json(REPORT))
+    assert loaded == REPORT
+    assert render.markdown(loaded) == render.markdown(REPORT)
+    assert render.html(loaded) == render.html(REPORT)
 
 
 def test_a_limit_below_the_first_screen_leaves_the_status():
