@@ -146,8 +146,9 @@ class _Ledger:
 
     def _without_failures(self, fix: FixCandidate) -> LedgerRow:
         """No failure was read at all: there is no earlier rate, so the silence is worth nothing yet."""
-        serving = [self._against(fix, revision) for revision in self._evidence.revisions if revision.serving]
-        verdict = self._not_in_what_serves(fix, None, serving)
+        known = [self._against(fix, revision) for revision in self._evidence.revisions]
+        serving = [item for item in known if item.revision.serving]
+        verdict = self._not_in_what_serves(fix, None, known)
         if verdict is None:
             text = sentence(
                 "{} has it and no failure was read; with none before it, there is no rate to judge the silence by",
@@ -162,7 +163,7 @@ class _Ledger:
     def _judge(self, fix: FixCandidate, group: ErrorGroup, match: Match | None) -> LedgerRow:
         known = [self._against(fix, revision) for revision in self._revisions_of(group)]
         serving = [item for item in known if item.revision.serving]
-        verdict = self._not_in_what_serves(fix, group, serving) or self._on_those_that_hold(group, known, serving)
+        verdict = self._not_in_what_serves(fix, group, known) or self._on_those_that_hold(group, known, serving)
         because = Claim(verdict.text, (CountRef(group.id), *verdict.refs), Basis.INFERRED)
         return LedgerRow(fix, group.id, verdict.verdict, because, self._facts_of(fix), match)
 
@@ -219,9 +220,10 @@ class _Ledger:
         return _Verdict(FixVerdict.INEFFECTIVE, shown, refs)
 
     def _not_in_what_serves(
-        self, fix: FixCandidate, group: ErrorGroup | None, serving: Sequence[_Holding]
+        self, fix: FixCandidate, group: ErrorGroup | None, known: Sequence[_Holding]
     ) -> _Verdict | None:
         """The verdicts for a fix that no serving revision is known to hold; None when one does."""
+        serving = [item for item in known if item.revision.serving]
         if any(item.holds for item in serving):
             return None
         name = _short(fix.sha)
@@ -233,6 +235,11 @@ class _Ledger:
         unknown = [item for item in serving if item.holds is None]
         if unknown:
             return _Verdict(FixVerdict.UNKNOWN, _why_unknown(unknown[0]), _compared(serving))
+        waiting = [item for item in known if item.holds and item.revision.serving is None]
+        if waiting:
+            names = _revisions(item.revision for item in waiting)
+            text = sentence("{} has it, and no source tells whether it takes traffic yet", names)
+            return _Verdict(FixVerdict.UNKNOWN, text, _compared(waiting))
         for item in serving:
             if item.fact and item.fact.state is Containment.REVERTED and (via := item.fact.via):
                 text = sentence("{} had it, and {} took it out again", _name(item.revision), _short(via))
@@ -379,12 +386,15 @@ class _Ledger:
         }
 
     def _lead(self, group: ErrorGroup, others: Sequence[Revision], unit: Unit) -> int:
-        """The most that a revision without the fix was exercised before it showed the fault, where its begin was seen."""
+        """The most that a revision without the fix was seen to be exercised before it showed the fault.
+
+        A fault that needs time after a start (a leak, a token that expires) comes back no sooner than that.
+        """
         lead = 0
         for revision in others:
             count = self._count(group, revision)
             minutes = self._exercised(revision, unit, None, None)
-            if count is None or not minutes or min(minutes) <= _minute(self._evidence.window.start) + 1:
+            if count is None:
                 continue
             shown = _minute(count.first_seen)
             lead = max(lead, sum(n for minute, n in minutes.items() if minute < shown))
@@ -443,6 +453,13 @@ def _why_too_early(names: Sentence, silence: Silence) -> Sentence:
             names,
             silence.exposure,
             _unit(silence.unit),
+        )
+    if silence.minutes < silence.needed_minutes:
+        return sentence(
+            "{} has it and is silent for {}; as a restart alone can quieten a fault, {} of silence are asked for",
+            names,
+            timedelta(minutes=silence.minutes),
+            timedelta(minutes=silence.needed_minutes),
         )
     return sentence(
         "{} has it and is silent, but {} {} are not enough yet to tell that from chance at the earlier rate",

@@ -18,8 +18,14 @@ from typing import Literal
 IMPROBABLE = 0.01
 _LASTED = 0.05
 """A single burst that had been going on so long that its end within one block has less than this chance."""
+_USUAL = 0.1
+"""Quiet before the fix that had less than this chance: the failures had stopped already."""
 _ALTERNATIONS = 3
 """Bursts seen to begin after a quiet stretch, from which on bursts are taken to return."""
+
+_LEAST_MINUTES, _MOST_MINUTES = 30, 120
+"""Silence must last as long as the failures were watched, within these bounds: a restart alone may quieten a fault for a
+while, and every fix comes with one."""
 
 Unit = Literal["requests", "starts"]
 _LEAST_BLOCKS: Mapping[Unit, int] = {"requests": 10, "starts": 3}
@@ -30,9 +36,8 @@ _LEAST_EXPOSURE: Mapping[Unit, int] = {"requests": 20, "starts": 3}
 class Silence:
     """`probability`: of this silence had nothing changed. `exposure` and `earlier` count `unit`s after and before.
 
-    `blocks` is how many blocks were silent, `needed` how many it would take by the guards alone (the longest quiet
-    stretch before, twice; the time an earlier revision took to show the fault). `burst_ended` is True when the failures had
-    stopped before the fix came, or may just have ended by themselves.
+    `minutes` is how long the exposure lasted, `blocks` how many blocks it made; `needed_minutes` and `needed` are what the
+    guards ask of them. `burst_ended`: the failures had stopped before the fix came, or may just have ended by themselves.
     """
 
     unit: Unit
@@ -41,6 +46,8 @@ class Silence:
     earlier: int
     blocks: int
     needed: int
+    minutes: int
+    needed_minutes: int
     burst_ended: bool
 
     @property
@@ -49,6 +56,7 @@ class Silence:
             self.probability < IMPROBABLE
             and self.blocks >= self.needed
             and self.exposure >= _LEAST_EXPOSURE[self.unit]
+            and self.minutes >= self.needed_minutes
             and not self.burst_ended
         )
 
@@ -81,10 +89,14 @@ def judge_silence(
     else:
         probability = _stays_quiet(rests, starts, blocks)
     alternates = starts >= _ALTERNATIONS
+    resting = max(0, states[::-1].index(True) - 1)
     burst_ended = not alternates and not (failing_at_end and stop < _LASTED)
+    burst_ended = burst_ended or _stays_quiet(rests - resting, starts, resting) < _USUAL
     needed = max(_LEAST_BLOCKS[unit], 2 * _longest_quiet(states), math.ceil(lead / size))
+    span = max(after) - min(after) + 1 if after else 0
+    watched = min(_MOST_MINUTES, max(_LEAST_MINUTES, max(failures) - onset + 1))
     earlier = sum(before.get(minute, 0) for minute in minutes)
-    return Silence(unit, probability, sum(after.values()), earlier, blocks, needed, burst_ended)
+    return Silence(unit, probability, sum(after.values()), earlier, blocks, needed, span, watched, burst_ended)
 
 
 def _stays_quiet(rests: int, starts: int, blocks: int) -> float:

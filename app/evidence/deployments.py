@@ -9,6 +9,7 @@ Order of trust for traffic: the platform's API, the newest audit entry that tell
 from entries.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ _OF_REVISION = re.compile(r"\bRevision '?([a-z0-9][a-z0-9.-]*[a-z0-9])'?")
 _DEPLOYS = re.compile(r"\b(?:Create|Replace|Update)(?:Internal)?Service\Z", re.IGNORECASE)
 _TRAFFIC_PLACE = re.compile(r"(?:(status|spec)\.)?(traffic|trafficStatuses)\.(\d+)\.(\w+)\Z")
 _STOPPED_BELOW = 0.01
-_RECENT_MINUTES = 30
+_RECENT_MINUTES = 60
 
 
 # --- one audit entry --------------------------------------------------------------------------------------------------
@@ -309,14 +310,14 @@ def _inferred_serving(revisions: Sequence[_Known]) -> dict[RevisionName, bool]:
     """Who serves at the end, worked out from requests, or from entries where no requests were logged.
 
     By requests: a revision has stopped when so many requests went to others after its last one that, at its share of
-    the traffic before, this would happen by chance in less than 1 %. By entries: the one whose first entry is the newest
-    serves; whether the others still do is not told, for old revisions go on logging without traffic.
+    the traffic in the hour before, this would happen by chance in less than 1 %. By entries: the one whose first entry is
+    the newest serves; whether the others still do is not told, for old revisions go on logging without traffic.
     """
     requests: dict[RevisionName, Mapping[int, int]] = {
         r.name: r.exposure.requests for r in revisions if r.exposure and r.exposure.requests
     }
     if requests:
-        return {name: not _stopped(name, requests) for name in requests} | {
+        return {name: serves for name in requests if (serves := _serves(name, requests)) is not None} | {
             r.name: False for r in revisions if r.name not in requests and r.events and _readiness(r)[0] is False
         }
     began = {r.name: at for r in revisions if (at := _began(r)) is not None and _readiness(r)[0] is not False}
@@ -328,15 +329,26 @@ def _began(entry: _Known) -> datetime | None:
     return max(ready, default=entry.first_entry)
 
 
-def _stopped(name: RevisionName, requests: Mapping[RevisionName, Mapping[int, int]]) -> bool:
+def _serves(name: RevisionName, requests: Mapping[RevisionName, Mapping[int, int]]) -> bool | None:
+    """None: others took over after its last request, but too few requests tell whether that was a change or chance."""
     own = requests[name]
     last = max(own)
     recent = range(max(min(own), last - _RECENT_MINUTES), last + 1)
-    took = sum(own.get(minute, 0) for minute in recent)
-    everything = sum(counts.get(minute, 0) for counts in requests.values() for minute in recent)
-    later = sum(count for counts in requests.values() for minute, count in counts.items() if minute > last)
-    share = took / (everything + 1)
-    return later > 0 and (1 - share) ** later < _STOPPED_BELOW
+    # The last request itself says nothing: there always is a last one.
+    took = sum(own.get(minute, 0) for minute in recent) - 1
+    others = [counts for other, counts in requests.items() if other != name]
+    beside = sum(counts.get(minute, 0) for counts in others for minute in recent)
+    later = sum(count for counts in others for minute, count in counts.items() if minute > last)
+    if later and _passed_by(took, beside, later) < _STOPPED_BELOW:
+        return False
+    return None if any(min(counts) > last for counts in others) else True
+
+
+def _passed_by(took: int, beside: int, later: int) -> float:
+    """Chance that none of `later` requests comes to a revision that took `took` while others took `beside`, averaged over
+    the shares of the traffic that these counts leave open."""
+    a, b = took + 0.5, beside + 0.5
+    return math.exp(math.lgamma(b + later) + math.lgamma(a + b) - math.lgamma(b) - math.lgamma(a + b + later))
 
 
 def _first_minute(counts: Mapping[int, int]) -> datetime | None:

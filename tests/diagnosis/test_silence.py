@@ -1,0 +1,88 @@
+"""Silence is worth what its exposure and the rhythm of the failures before it make of it."""
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.diagnosis.silence import Silence, judge_silence
+
+
+def judge(failing: Iterable[int], *, before: int = 120, after: int = 240, rate: int = 10, lead: int = 0) -> Silence:
+    """`before` minutes of exposure with failures in the `failing` ones, then `after` silent minutes."""
+    silence = judge_silence(
+        "requests",
+        dict.fromkeys(range(before), rate),
+        dict.fromkeys(failing, 1),
+        dict.fromkeys(range(before, before + after), rate),
+        lead,
+    )
+    assert silence is not None
+    return silence
+
+
+def test_a_steady_fault_that_falls_silent_was_cured() -> None:
+    assert judge(range(0, 120, 3)).convincing
+
+
+def test_the_longer_the_silence_the_less_probable_it_is() -> None:
+    chances = [judge(range(0, 120, 7), after=minutes).probability for minutes in (10, 30, 60, 120)]
+    assert chances == sorted(chances, reverse=True)
+    assert chances[0] > 0.1
+    assert chances[-1] < 0.01
+
+
+def test_many_failures_in_one_burst_are_one_event() -> None:
+    heavy = judge_silence(
+        "requests", dict.fromkeys(range(120), 10), {5: 900, 6: 900}, dict.fromkeys(range(120, 360), 10)
+    )
+    assert heavy is not None
+    assert not heavy.convincing
+    assert heavy.burst_ended
+
+
+def test_one_long_outage_that_lasted_to_the_fix_is_told_from_one_that_had_ended() -> None:
+    assert judge(range(60, 120)).convincing
+    assert not judge(range(40, 100)).convincing
+
+
+def test_quiet_that_is_no_longer_than_usual_proves_nothing() -> None:
+    bursts = [minute for begin in range(0, 480, 60) for minute in range(begin, begin + 4)]
+    assert not judge(bursts, before=484, after=90).convincing
+    assert judge(bursts, before=484, after=900).convincing
+
+
+@pytest.mark.parametrize(("minutes", "convincing"), [(30, False), (130, True)])
+def test_silence_lasts_as_long_as_the_failures_were_watched(minutes: int, convincing: bool) -> None:
+    assert judge(range(120), after=minutes).convincing is convincing
+
+
+def test_a_fault_that_took_long_to_show_needs_as_long_to_be_called_gone() -> None:
+    assert judge(range(120)).convincing
+    assert not judge(range(120), lead=10_000).convincing
+
+
+def test_without_failures_or_exposure_before_there_is_no_rate() -> None:
+    assert judge_silence("requests", {1: 5}, {}, {2: 5}) is None
+    assert judge_silence("requests", {}, {1: 5}, {2: 5}) is None
+
+
+def test_without_exposure_after_nothing_is_convincing() -> None:
+    silence = judge_silence("requests", {1: 5, 2: 5}, {1: 1, 2: 1}, {})
+    assert silence is not None
+    assert (silence.probability, silence.convincing) == (1.0, False)
+
+
+@given(
+    st.dictionaries(st.integers(0, 300), st.integers(0, 500), max_size=60),
+    st.dictionaries(st.integers(0, 300), st.integers(1, 500), max_size=60),
+    st.dictionaries(st.integers(301, 900), st.integers(0, 500), max_size=60),
+)
+def test_it_is_a_probability_whatever_is_logged(
+    before: dict[int, int], failures: dict[int, int], after: dict[int, int]
+) -> None:
+    silence = judge_silence("requests", before, failures, after)
+    if silence is not None:
+        assert 0 <= silence.probability <= 1
+        assert silence.exposure == sum(after.values())
