@@ -65,7 +65,7 @@ _FAMILIES: Mapping[ValueKind, frozenset[str]] = {
         {"timeout", "deadline", "ttl", "wait", "delay", "interval", "expiry", "expires", "expiration", "grace",
          "lifetime", "recycle", "keepalive", "backoff", "latency", "duration"}
     ),
-    ValueKind.SIZE: frozenset({"memory", "heap", "size", "limit", "limits", "storage", "disk", "buffer", "payload", "xmx"}),
+    ValueKind.SIZE: frozenset({"memory", "heap", "size", "limit", "storage", "disk", "buffer", "payload", "xmx"}),
     ValueKind.COUNT: frozenset(
         {"pool", "size", "overflow", "max", "maximum", "limit", "workers", "threads", "retries",
          "concurrency", "replicas", "instances", "batch", "capacity", "depth"}
@@ -86,7 +86,7 @@ _SYNONYMS: Mapping[str, str] = {
     "init": "initialization", "initialize": "initialization", "initialise": "initialization", "startup": "start",
     "starting": "start", "connect": "connection", "connections": "connection", "conn": "connection",
     "connecting": "connection",
-    "req": "request", "requests": "request", "mem": "memory", "stage": "staging", "prod": "production",
+    "req": "request", "requests": "request", "mem": "memory", "limits": "limit", "stage": "staging", "prod": "production",
     "timeouts": "timeout", "timed": "timeout", "pools": "pool", "retry": "retries", "attempt": "retries",
     "attempts": "retries",
 }  # fmt: skip
@@ -181,7 +181,7 @@ def _values_in(text: str) -> Iterator[tuple[int, ValueKind, str, float | None]]:
         if _is_limit(text, match) and free(match):
             yield match.start(), ValueKind.SIZE, match[0], float(match[1]) * _BYTES[match[2].lower()]
     for match in _NAMED.finditer(text):
-        family, printed, number = _family(_words(match[1])), f"{match[1]} {match[2]}", float(match[2])
+        family, printed, number = _family(_words(match[1])), match[0], float(match[2])
         # A bare whole number may be milliseconds; with a fraction it is seconds.
         if (family is ValueKind.DURATION and "." in match[2] and free(match)) or (
             family is ValueKind.COUNT and "." not in match[2] and free(match)
@@ -414,35 +414,60 @@ def _plain_settings(source: str) -> tuple[Setting, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Tie:
-    """How much an observed value and a constant have to do with each other. `particular`: more than their meaning."""
+    """How much an observed value and a constant have to do with each other; strength 0: nothing.
+
+    `particular`: something beyond the meaning ties them, a word of the message or the function of a frame. `foreign`: the
+    constant's own name tells of something that the error does not (`HTTP_TIMEOUT` beside a database's timeout).
+    """
 
     strength: float
     particular: bool
+    foreign: bool
+
+
+_NO_TIE = _Tie(0.0, False, True)
+_ENVIRONMENTS = frozenset(
+    {"production", "staging", "development", "dev", "local", "testing", "test", "qa", "preview", "canary"}
+)
 
 
 def _tie(value: ObservedValue, constant: Constant) -> _Tie:
-    """Meaning is needed; words of the message, and the place, make it particular."""
     name = set(_words(f"{constant.name} {constant.variable or ''}"))
     family = _FAMILIES[value.kind]
     said = name & family
     function = (constant.function or "").rpartition(".")[2]
     same_function = bool(function) and function in value.functions
-    if not said and not (same_function and value.kind is ValueKind.DURATION and constant.unit is not None):
-        return _Tie(0.0, False)
-    # The way to a constant and its function say what it is for: `DATABASE["staging"]`, `_initialize_database`.
-    about = name | set(_words(function)) | set(_words(constant.path.rpartition("/")[2].rpartition(".")[0]))
     message = set(value.words)
-    shared = (message & about) - family - _GENERIC
-    same_meaning = bool(said & message) or not said
+    if not said and not (same_function and value.kind is ValueKind.DURATION and constant.unit is not None):
+        return _NO_TIE
+    if (other := name & _ENVIRONMENTS) and message & _ENVIRONMENTS and not other & message:
+        return _NO_TIE
+    label = set(_words(value.text)) & family
+    if value.kind is ValueKind.COUNT and label and not label & name:
+        return _NO_TIE
+    # The way to a constant, its function and its file say what it is for: `DATABASE["staging"]`, `_initialize_database`.
+    about = name | set(_words(function)) | set(_words(constant.path.rpartition("/")[2].rpartition(".")[0]))
+    heard = message.union(*(_words(called) for called in value.functions)) if value.functions else message
+    shared = (heard & about) - family - _GENERIC
+    meant = said & message
+    if not meant and not same_function and not shared:
+        return _NO_TIE
+    # "pool limit of size 5" and `pool_size`: two words of one meaning are as good as one of another.
+    named = value.kind in {ValueKind.COUNT, ValueKind.SIZE} and (len(meant) > 1 or "memory" in meant)
+    leaf = set(_words(constant.name.rpartition(".")[2]))
+    foreign = bool(leaf - heard - family - _GENERIC - _NAME_UNITS.keys() - _ENVIRONMENTS)
+    strength = 0.5 * bool(said) + bool(meant) + 0.25 * min(2, len(meant)) + min(3, len(shared))
     same_file = constant.path.rpartition("/")[2] in value.files
-    strength = 1.0 * same_meaning + 0.5 * bool(said) + min(3, len(shared)) + 1.5 * same_function + 0.5 * same_file
-    return _Tie(strength if same_meaning or same_function else 0.5 * bool(shared), bool(shared) or same_function)
+    strength += 1.5 * same_function + 0.5 * same_file
+    return _Tie(strength, bool(shared) or same_function or named, foreign)
 
 
 _AGREES = 1.5
 """Strength at which an equal constant is taken for the one behind the value."""
-_CONTRADICTS = 2.5
+_CONTRADICTS = 2.0
 """Strength at which a differing constant is taken for it; more, because nothing else speaks for the tie."""
+_CLOSE = 0.5
+"""Constants whose strength differs by less may each be the one."""
 
 
 def compare_configured(evidence: Evidence) -> tuple[Mismatch, ...]:
@@ -452,8 +477,10 @@ def compare_configured(evidence: Evidence) -> tuple[Mismatch, ...]:
     """
     facts = evidence.history
     out: list[Mismatch] = []
+    environment = _words(evidence.request.scope.environment or "")
     for group in evidence.observations.groups:
-        for value in observed_values(group):
+        for observed in observed_values(group):
+            value = replace(observed, words=tuple(dict.fromkeys((*observed.words, *environment))))
             constants = (*facts.constants, *_fix_constants(facts, value))
             found = _compare(value, constants)
             if found is not None:
@@ -556,15 +583,15 @@ def _equal(value: ObservedValue, constant: Constant) -> bool:
 
 
 def _compare(value: ObservedValue, constants: Sequence[Constant]) -> Mismatch | None:
-    tied = [(c, _tie(value, c)) for c in dict.fromkeys(constants) if _kind(c, value.kind)]
-    tied = [(c, tie) for c, tie in tied if tie.strength > 0]
-    equal = sorted(
-        ((c, tie) for c, tie in tied if _equal(value, c) and tie.strength >= _AGREES),
-        key=lambda pair: (-pair[1].strength, _ROLE_ORDER[pair[0].role], pair[0].path, pair[0].line),
-    )
-    for constant, _ in equal:
-        finding = _changed_elsewhere(value, constant, constants)
-        if finding is not None:
+    tied = [(c, tie) for c in dict.fromkeys(constants) if _kind(c, value.kind) and (tie := _tie(value, c)).strength]
+    equal = [
+        (c, tie)
+        for c, tie in tied
+        if _equal(value, c) and tie.strength >= _AGREES and (tie.particular or not tie.foreign)
+    ]
+    equal.sort(key=lambda pair: (-pair[1].strength, _ROLE_ORDER[pair[0].role], pair[0].path, pair[0].line))
+    for constant, tie in equal:
+        if not tie.foreign and (finding := _changed_elsewhere(value, constant, constants)) is not None:
             return finding
     if equal:
         return _agreement(value, equal[0][0])
@@ -576,62 +603,75 @@ _ROLE_ORDER: Mapping[Role, int] = {"running": 0, "head": 1, "fix-after": 2, "fix
 
 def _changed_elsewhere(value: ObservedValue, constant: Constant, constants: Sequence[Constant]) -> Mismatch | None:
     """The same constant has another value at the head or after a fix: what the error says is the old code's."""
-    same = [c for c in constants if c.path == constant.path and c.name == constant.name and not _equal(value, c)]
-    if constant.role == "running":
-        for other in same:
-            if other.role == "head":
-                said = sentence(
-                    "{}: code at the running commit says {}, the head says {}, the error says {}",
-                    Redacted(constant.name), _shown(constant), _shown(other), value.text,
-                )  # fmt: skip
-                return _mismatch(value, other, said, _file(constant), _file(other))
+    if constant.role == "running" and (other := _successor(value, constant, constants, "head")) is not None:
+        said = sentence(
+            "{}: code at the running commit says {}, the head says {}, the error says {}",
+            Redacted(constant.name), _shown(constant), _shown(other), value.text,
+        )  # fmt: skip
+        return _mismatch(value, other, said, _file(constant), _file(other))
     if constant.role in {"running", "fix-before"}:
-        for other in same:
-            if other.role == "fix-after" and (constant.role == "running" or other.sha == constant.sha):
-                said = sentence(
-                    "{}: the fix {} sets {}, and the error still says {}",
-                    Redacted(constant.name), Redacted(other.sha[:9]), _shown(other), value.text,
-                )  # fmt: skip
-                return _mismatch(value, other, said, CommitRef(other.sha), _file(constant))
+        other = _successor(value, constant, constants, "fix-after")
+        if other is not None and (constant.role == "running" or other.sha == constant.sha):
+            said = sentence(
+                "{}: the fix {} sets {}, and the error still says {}",
+                Redacted(constant.name), Redacted(other.sha[:9]), _shown(other), value.text,
+            )  # fmt: skip
+            return _mismatch(value, other, said, _file(other), _file(constant))
     return None
 
 
+def _successor(value: ObservedValue, constant: Constant, constants: Sequence[Constant], role: Role) -> Constant | None:
+    """What became of a constant. One name may be set at several places, so only the one new value counts."""
+    places = [c for c in constants if (c.path, c.name, c.function) == (constant.path, constant.name, constant.function)]
+    before = {(c.value, c.unit) for c in places if c.role == constant.role and c.sha == constant.sha}
+    after = [c for c in places if c.role == role]
+    new = [c for c in after if (c.value, c.unit) not in before]
+    if any(_equal(value, c) for c in after) or len({(c.value, c.unit) for c in new}) != 1:
+        return None
+    return new[0]
+
+
 def _agreement(value: ObservedValue, constant: Constant) -> Mismatch:
-    match constant.role:
-        case "running":
-            where = sentence("code at the running commit")
-        case "head":
-            where = sentence("code at the head")
-        case "fix-before":
-            where = sentence("code before the fix {}", Redacted(constant.sha[:9]))
-        case "fix-after":
-            where = sentence("the fix {}", Redacted(constant.sha[:9]))
-    said = sentence("{}: {} says {}, and so does the error", Redacted(constant.name), where, _shown(constant))
+    said = sentence(
+        "{}: {} says {}, and so does the error", Redacted(constant.name), _state(constant), _shown(constant)
+    )
     refs: tuple[EvidenceRef, ...] = (_file(constant), EntryRef(value.group))
     return Mismatch(value.group, value.text, constant, True, Claim(said, refs, Basis.INFERRED))
 
 
+def _state(constant: Constant) -> Sentence:
+    match constant.role:
+        case "running":
+            return sentence("code at the running commit")
+        case "head":
+            return sentence("code at the head")
+        case "fix-before":
+            return sentence("code before the fix {}", Redacted(constant.sha[:9]))
+        case "fix-after":
+            return sentence("the fix {}", Redacted(constant.sha[:9]))
+
+
 def _contradiction(value: ObservedValue, tied: Sequence[tuple[Constant, _Tie]]) -> Mismatch | None:
     """The constant that is surely this value's own, and says something else. None when it is not sure."""
-    for roles in (("running",), ("head",), ("fix-after",)):
-        here = [(c, tie) for c, tie in tied if c.role in roles and tie.particular and tie.strength >= _CONTRADICTS]
+    sure = [(c, t) for c, t in tied if t.particular and not t.foreign and t.strength >= _CONTRADICTS]
+    for role in ("running", "head", "fix-after"):
+        here = [(c, tie) for c, tie in sure if c.role == role]
         if not here:
             continue
         top = max(tie.strength for _, tie in here)
-        best = [c for c, tie in here if tie.strength >= top - 0.5]
-        amounts = {_amount(c, value.kind) if value.kind is not ValueKind.HOST else c.value for c in best}
-        if len(amounts) > 1 or (value.kind in {ValueKind.DURATION, ValueKind.SIZE} and best[0].unit is None):
-            return None
+        best = [c for c, tie in here if tie.strength > top - _CLOSE]
+        amounts = {c.value if value.kind is ValueKind.HOST else _amount(c, value.kind) for c in best}
         constant = min(best, key=lambda c: (c.path, c.line))
+        if len(amounts) > 1 or (value.kind in {ValueKind.DURATION, ValueKind.SIZE} and constant.unit is None):
+            return None
+        said = sentence(
+            "{}: {} says {}, the error says {}", Redacted(constant.name), _state(constant), _shown(constant), value.text
+        )
         if constant.variable is not None:
-            said = sentence(
-                "{}: the code's default is {}, the error says {}; the deployed value of {} may differ from the default",
-                Redacted(constant.name), _shown(constant), value.text, Redacted(constant.variable),
-            )  # fmt: skip
-        else:
-            said = sentence(
-                "{}: code says {}, the error says {}", Redacted(constant.name), _shown(constant), value.text
+            note = sentence(
+                "{}; that is a default, and the deployed value of {} may differ", said, Redacted(constant.variable)
             )
+            return _mismatch(value, constant, note, _file(constant))
         return _mismatch(value, constant, said, _file(constant))
     return None
 

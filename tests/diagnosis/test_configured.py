@@ -28,6 +28,7 @@ from app.evidence.model import (
     PayloadField,
     Request,
     Sample,
+    Scope,
     Severity,
     StackTrace,
     Window,
@@ -187,7 +188,7 @@ def test_the_code_that_runs_says_something_else_than_the_error():
     )
     (mismatch,) = found
     assert not mismatch.agrees
-    assert "code says 25.0 s, the error says 8.0s" in plain(mismatch.claim.text)
+    assert "code at the running commit says 25.0 s, the error says 8.0s" in plain(mismatch.claim.text)
     assert mismatch.constant.value == "25.0"
 
 
@@ -208,7 +209,7 @@ def test_a_default_of_the_environment_is_told_as_a_default():
     source = 'DATABASE_INITIALIZATION_TIMEOUT = float(os.environ.get("DB_INIT_TIMEOUT", "25"))'
     (mismatch,) = compared(group(STARTUP), ("shop/config.py", source, "running"))
     assert not mismatch.agrees
-    assert "the deployed value of DB_INIT_TIMEOUT may differ" in plain(mismatch.claim.text)
+    assert "that is a default, and the deployed value of DB_INIT_TIMEOUT may differ" in plain(mismatch.claim.text)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +223,8 @@ def test_a_default_of_the_environment_is_told_as_a_default():
         "x = 25.0",
         "DATABASE_TIMEOUT = 8.0 if staging else 25.0",
         "DATABASE_POOL_SIZE = 25",
+        "DATABASE_POOL_TIMEOUT = 25.0",
+        "PRODUCTION_DATABASE_INITIALIZATION_TIMEOUT = 25.0",
     ],
 )
 def test_a_constant_that_is_not_surely_its_own_contradicts_nothing(source: str):
@@ -236,6 +239,56 @@ def test_two_constants_that_fit_alike_and_differ_contradict_nothing():
 def test_a_number_whose_unit_is_not_told_contradicts_nothing():
     java = "class A { static final int DATABASE_INITIALIZATION_TIMEOUT = 25; }"
     assert compared(group(STARTUP), ("A.java", java, "running")) == ()
+
+
+def test_a_name_that_is_set_at_several_places_is_only_compared_where_it_changed():
+    source = "def open_database():\n    connect(timeout={})\n    ping(timeout=3.0)\n"
+    failing = group("database timeout after 8.0s", function="open_database", file="/app/shop/database.py")
+    (mismatch,) = compared(
+        failing,
+        ("shop/database.py", source.format("8.0"), "running"),
+        ("shop/database.py", source.format("25.0"), "head"),
+    )
+    assert mismatch.constant.value == "25.0"
+    assert (
+        compared(
+            failing,
+            ("shop/database.py", source.format("8.0"), "running"),
+            ("shop/database.py", source.format("8.0"), "head"),
+        )[0].agrees
+        is True
+    )
+
+
+def test_another_timeout_that_happens_to_be_equal_is_not_taken_for_the_one():
+    found = compared(
+        group(STARTUP),
+        ("shop/web.py", "HTTP_TIMEOUT = 8.0", "running"),
+        ("shop/web.py", "HTTP_TIMEOUT = 10.0", "head"),
+    )
+    assert found == ()
+
+
+def test_the_environment_of_the_audit_tells_which_constant_is_meant():
+    failing = group("database initialization timeout after 8.0s")
+    found = constants(failing, "shop/config.py", CONFIG.format(staging="25.0"))
+    asked = replace(evidence(failing, *found), request=Request(None, T0, scope=Scope(environment="staging")))
+    (mismatch,) = compare_configured(asked)
+    assert mismatch.constant.value == "25.0"
+    assert compare_configured(evidence(failing, *found)) == ()
+
+
+def test_a_pool_that_is_set_to_another_size_is_a_finding():
+    message = "pool limit of size 5 overflow 10 reached, connection timed out"
+    source = "engine = create_engine(url, pool_size=20, max_overflow=10)"
+    found = compared(group(message), ("shop/database.py", source, "running"))
+    assert [(m.agrees, m.constant.value) for m in found] == [(False, "20"), (True, "10")]
+
+
+def test_a_memory_limit_that_is_configured_higher_is_a_finding():
+    source = "resources:\n  requests:\n    memory: 256Mi\n  limits:\n    memory: 1Gi\n"
+    found = compared(group("Memory limit of 512 MiB exceeded with 532 MiB used"), ("service.yaml", source, "running"))
+    assert [(m.agrees, m.constant.name) for m in found] == [(False, "resources.limits.memory")]
 
 
 def test_pool_figures_agree_with_the_keyword_arguments_that_set_them():
