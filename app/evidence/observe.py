@@ -212,11 +212,12 @@ class _Minute:
 class _Exposed:
     """One revision's exposure while it is counted. `instances`: the minute in which each was first seen."""
 
-    __slots__ = ("announced", "errors", "first", "instances", "last", "requests")
+    __slots__ = ("announced", "commit", "errors", "first", "instances", "last", "requests")
 
     def __init__(self, at: datetime) -> None:
         self.first = at
         self.last = at
+        self.commit: str | None = None
         self.requests: dict[int, int] = {}
         self.errors: dict[int, int] = {}
         self.announced: dict[int, int] = {}
@@ -232,6 +233,10 @@ class _Exposed:
             seen = self.instances.get(instance)
             if seen is None or minute < seen:
                 self.instances[instance] = minute
+        label = entry.labels.get("commit-sha")
+        if label is not None and label != self.commit:
+            # The smallest, should they ever differ, so that the order of the entries does not matter.
+            self.commit = label if self.commit is None else min(self.commit, label)
         http = entry.http
         if http is not None and is_request(entry, http):
             self.requests[minute] = self.requests.get(minute, 0) + 1
@@ -255,4 +260,5 @@ class _Exposed:
             server_errors=dict(sorted(self.errors.items())),
             first_seen=self.first,
             last_seen=self.last,
+            commit=self.commit,
         )

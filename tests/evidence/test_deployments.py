@@ -22,6 +22,7 @@ from app.evidence.model import (
     ServiceName,
     Window,
 )
+from app.evidence.observe import Observer
 from app.redact import Tally
 
 BEGIN = datetime(2025, 9, 15, 8, 0, tzinfo=UTC)
@@ -267,6 +268,23 @@ def test_claims_are_kept_in_order_of_trust_and_disagreement_hides_the_commit() -
     ]
     assert told.commit is None
     assert assemble(observed(exposure(ONE, {0: 1}, commit=SHA_ONE)))[ONE].commit == SHA_ONE
+
+
+def test_the_label_that_entries_carry_tells_the_commit_of_their_revision() -> None:
+    observer = Observer()
+    for minute in range(3):
+        raw = {
+            "timestamp": (BEGIN + timedelta(minutes=minute)).isoformat(),
+            "logName": "projects/shop/logs/run.googleapis.com%2Fstderr",
+            "resource": {"type": "cloud_run_revision", "labels": {"service_name": "api", "revision_name": TWO}},
+            "labels": {"instanceId": "a", "commit-sha": SHA_TWO},
+            "severity": "ERROR",
+            "textPayload": "it failed",
+        }
+        observer.add(parse_entry(raw, "logs.jsonl:1"))
+    told = assemble(observer.finish())[TWO]
+    assert told.commits == (CommitClaim(SHA_TWO, CommitSource.ENTRY_LABEL),)
+    assert told.commit == SHA_TWO
 
 
 def test_the_newest_told_traffic_decides_who_serves_and_the_first_since_when() -> None:
