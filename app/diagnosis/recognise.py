@@ -135,16 +135,16 @@ class _Index:
         return [
             (self.signatures[number], lengths[number])
             for number in sorted(lengths)
-            if self._fits(number, sample, lowered, failure=failure)
+            if self._fits(number, sample, text, lowered, failure=failure)
         ]
 
-    def _fits(self, number: int, sample: Sample, lowered: str, *, failure: bool) -> bool:
+    def _fits(self, number: int, sample: Sample, text: str, lowered: str, *, failure: bool) -> bool:
         when = self.signatures[number].when
         if (when.failures_only and not failure) or not _envelope_fits(when, sample):
             return False
         if any(_stands(wording, lowered) for wording in self.without[number]):
             return False
-        return when.pattern is None or re.search(when.pattern, lowered, re.IGNORECASE) is not None
+        return when.pattern is None or re.search(when.pattern, text) is not None
 
 
 @lru_cache(maxsize=8)

@@ -68,6 +68,13 @@ def test_component_patterns_have_one_group(signature: Signature) -> None:
         assert re.compile(pattern).groups == 1, pattern
 
 
+@pytest.mark.parametrize("signature", CATALOGUE, ids=lambda s: s.id)
+def test_no_pattern_begins_with_an_endless_repeat(signature: Signature) -> None:
+    """A line of eight thousand letters would be tried from each of them."""
+    for pattern in (*signature.component, signature.when.pattern or ""):
+        assert not re.match(r"(\(\?i\))?\(?(\[[^\]]*\]|\\[wSsdD]|\.)[+*]", pattern), pattern
+
+
 def test_every_word_of_the_wording_can_be_found_in_one_order() -> None:
     for signature in WORDED:
         for wording in signature.when.wording:

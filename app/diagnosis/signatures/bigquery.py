@@ -278,6 +278,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Insert failed: … reason",
                 "Required column value for column index",
                 "Invalid schema update",
+                "Error while reading table:",
+                "Too many errors encountered",
             ),
             without=("is larger than the maximum allowed size",),
         ),

@@ -19,7 +19,7 @@ _CONNECTION = (
     r'instance (?:"|\')([\w.:-]+:[\w-]+:[\w-]+)(?:"|\')',
     r"/cloudsql/([\w.-]+(?::[\w.-]+)*:[\w-]+:[\w-]+)",
     r"\[([a-z][\w.-]*:[a-z0-9-]+:[a-z0-9-]+)\]",
-    r"\b([a-z][a-z0-9.-]+:[a-z]+-[a-z]+\d:[a-z][a-z0-9-]+)\b",
+    r"(?<![\w.:-])([a-z][a-z0-9.-]{1,80}:[a-z]{1,20}-[a-z]{1,20}\d:[a-z][a-z0-9-]{1,98})\b",
 )
 _BOTH = (ProbeKind.CLOUD_SQL, ProbeKind.CLOUD_SQL_OPERATIONS)
 
@@ -830,6 +830,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Table '…' doesn't exist",
                 "You have an error in your SQL syntax",
                 "syntax error at or near",
+                "Table or view not found",
+                "TABLE_OR_VIEW_NOT_FOUND",
             )
         ),
         layer=Layer.APPLICATION,

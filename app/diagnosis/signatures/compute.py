@@ -26,8 +26,9 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Binary is blacklisted",
                 "UEFI: Failed to load image",
                 "UEFI: Failed to start image",
+                "bad shim signature",
             ),
-            pattern=r"verification failed|status: security violation|^\s*security violation|blacklisted|uefi|0x1a\)",
+            resources=("gce_instance",),
         ),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.INFRASTRUCTURE,
@@ -95,6 +96,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 'Generating "/run/initramfs/rdsosreport.txt"',
                 "Failed to load SELinux policy",
                 "Freezing execution",
+                "Failed to switch root",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
@@ -128,6 +130,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Your PC needs to be repaired",
                 "BOOTMGR is missing",
                 "An operating system wasn't found",
+                "Unable to boot - please use a kernel appropriate for your CPU",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
@@ -378,6 +381,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Failed to start Login Service",
                 "Failed to start System Logging Service",
                 "Failed to start Journal Service",
+                "Failed to start Raise network interfaces",
+                "GCEInstanceSetup … failed",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
@@ -499,6 +504,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "not allowed because not listed in AllowUsers",
                 "fatal: Cannot bind any address",
                 "error: Bind to port 22 on",
+                "Could not grant access to organization user",
             )
         ),
         layer=Layer.CONFIGURATION,

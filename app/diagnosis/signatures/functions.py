@@ -153,7 +153,7 @@ SIGNATURES: tuple[Signature, ...] = (
         specificity=Specificity.EXACT,
         causes=("no serviceAccountUser role on the runtime account", "the account is gone"),
         checks=("gcloud iam service-accounts list --project={project_id}",),
-        component=(r"([\w.-]+@[\w.-]+gserviceaccount\.com)",),
+        component=(r"(?<![\w.@-])([\w.-]{1,64}@[\w.-]{1,64}gserviceaccount\.com)",),
         remedy="Grant roles/iam.serviceAccountUser on the runtime account to the deployer.",
         source="https://cloud.google.com/iam/docs/service-account-permissions",
         example="Missing necessary permission iam.serviceAccounts.actAs for a@p.iam.gserviceaccount.com.",

@@ -168,6 +168,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Predicate NodeAffinity failed",
                 "UnexpectedAdmissionError",
                 "FailedScheduling",
+                "Pod took longer than … to start",
+                "Pod took too long to start",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
@@ -773,7 +775,7 @@ SIGNATURES: tuple[Signature, ...] = (
         specificity=Specificity.EXACT,
         causes=("the binding of workload identity or its annotation is missing", "no tokenCreator role"),
         checks=("gcloud iam service-accounts get-iam-policy {component} --project={project_id}", _CLUSTER),
-        component=(r"([\w-]+@[\w-]+\.iam\.gserviceaccount\.com)",),
+        component=(r"(?<![\w.@-])([\w-]{1,64}@[\w-]{1,64}\.iam\.gserviceaccount\.com)",),
         remedy="Bind roles/iam.workloadIdentityUser for the Kubernetes account, and annotate it.",
         source=_DOCS + "how-to/workload-identity",
         example="Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist).",

@@ -11,7 +11,7 @@ _quota = partial(Signature, product="Quotas")
 _secret = partial(Signature, product="Secret Manager")
 _POLICY = "gcloud projects get-iam-policy {project_id}"
 _ACCOUNTS = "gcloud iam service-accounts list --project={project_id}"
-_ACCOUNT = r"([\w.-]+@[\w.-]+gserviceaccount\.com)"
+_ACCOUNT = r"(?<![\w.@-])([\w.-]{1,64}@[\w.-]{1,64}gserviceaccount\.com)"
 _RESOURCE = (
     r"denied (?:on|for) resource:? '([^']+)'",
     r"permission for '([^']+)'",
@@ -59,7 +59,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Permission denied on",
             ),
             without=("secretmanager.versions.access", "has not been used in project", "cloudkms.", "exceeded quota"),
-            pattern=r"denied|required '|does not have|missing|lacks|needs the|not authorized|permission",
+            pattern=r"(?i)denied|required '|does not have|missing|lacks|needs the|not authorized|permission",
         ),
         layer=Layer.PERMISSIONS,
         owner=LayerOwner.INFRASTRUCTURE,
@@ -197,6 +197,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Unable to detect a Project Id in the current environment",
                 "File … was not found … GOOGLE_APPLICATION_CREDENTIALS",
                 "credentials were not found",
+                "GSS initiate failed",
+                "Failed to find any Kerberos tgt",
             )
         ),
         layer=Layer.PERMISSIONS,
@@ -413,8 +415,8 @@ SIGNATURES: tuple[Signature, ...] = (
         checks=("gcloud services list --enabled --project={project_id}",),
         component=(
             r"apis/api/([\w.-]+googleapis\.com)",
-            r"([\w.-]+\.googleapis\.com)",
-            r"([A-Z][\w ]+ API) has not been",
+            r"(?<![\w.-])([\w.-]{1,60}\.googleapis\.com)",
+            r"\b([A-Z][\w ]{1,60} API) has not been",
         ),
         remedy="Enable the API in the project that the message names.",
         source="https://cloud.google.com/service-usage/docs/enable-disable",
@@ -617,7 +619,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Permission logging",
                 "cloudtrace.traces.patch",
             ),
-            pattern=r"denied|permission|403",
+            pattern=r"(?i)denied|permission|403",
         ),
         layer=Layer.PERMISSIONS,
         owner=LayerOwner.INFRASTRUCTURE,

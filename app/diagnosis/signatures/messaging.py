@@ -155,7 +155,7 @@ SIGNATURES: tuple[Signature, ...] = (
         product="Workflows",
         failure_class="upstream-dependency-error",
         title="A workflow failed",
-        when=Predicate(("exception", "FAILED"), logs=("executions_system",), pattern=r"\bstate\W+failed"),
+        when=Predicate(("exception", "FAILED"), logs=("executions_system",), pattern=r"(?i)\bstate\W+failed"),
         layer=Layer.DEPENDENCY,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.GENERIC,

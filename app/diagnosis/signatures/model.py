@@ -43,11 +43,11 @@ class Predicate:
     """When an error group shows this failure: every condition that is given holds for one of its samples.
 
     `wording` are alternatives, matched as whole words without regard to case: literals of the product, `…` where its own
-    text varies, also inside a word (`Cannot read propert…`).
-    `without` are wordings that must not stand beside them. `pattern` is a regular expression that must be found as well,
-    for what literals cannot say (a number range, a word's end). Empty `fields`, `resources` (monitored resource types),
-    `logs` (ends of log ids), `methods` (ends of audit method names), `codes` (gRPC codes of an audit entry) and `statuses`
-    (HTTP codes) mean "any". `failures_only` leaves notices out: the wording is also used for what is no failure.
+    text varies, also inside a word (`Cannot read propert…`). `without` are wordings that must not stand beside them.
+    `pattern` is a regular expression that must be found as well, in the text as written, for what literals cannot say
+    (upper case, the value of one field). Empty `fields`, `resources` (monitored resource types), `logs` (ends of log ids),
+    `methods` (ends of audit method names), `codes` (gRPC codes of an audit entry) and `statuses` (HTTP codes) mean "any".
+    `failures_only` leaves notices out: the wording is also used for what is no failure.
     """
 
     wording: tuple[str, ...] = ()

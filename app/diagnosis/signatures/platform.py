@@ -43,7 +43,7 @@ SIGNATURES: tuple[Signature, ...] = (
         source=_ERRORS,
         example="google.api_core.exceptions.InternalServerError: 500 Internal error encountered.",
         near_miss="No error was encountered.",
-        component=(r"([\w.]+\.googleapis\.com)",),
+        component=(r"(?<![\w.-])([\w.-]{1,60}\.googleapis\.com)",),
         confirmed_by=_STATUS,
     ),
     Signature(
@@ -73,7 +73,7 @@ SIGNATURES: tuple[Signature, ...] = (
         source="https://grpc.io/docs/guides/status-codes/",
         example="google.api_core.exceptions.ServiceUnavailable: 503 The service is currently unavailable.",
         near_miss="The service is available.",
-        component=(r"([\w.]+\.googleapis\.com)",),
+        component=(r"(?<![\w.-])([\w.-]{1,60}\.googleapis\.com)",),
         confirmed_by=_STATUS,
     ),
     Signature(
@@ -103,7 +103,7 @@ SIGNATURES: tuple[Signature, ...] = (
         source="https://grpc.io/docs/guides/deadlines/",
         example="google.api_core.exceptions.RetryError: Timeout of 60.0s exceeded",
         near_miss="The deadline is 60 s.",
-        component=(r"([\w.]+\.googleapis\.com)",),
+        component=(r"(?<![\w.-])([\w.-]{1,60}\.googleapis\.com)",),
         confirmed_by=_STATUS,
     ),
     Signature(

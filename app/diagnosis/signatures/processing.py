@@ -92,6 +92,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Invalid value for field 'resource.networkInterfaces[0].network'",
                 "Subnetwork … is not accessible",
                 "Network … is not accessible",
+                "Secondary range … does not exist in",
+                "Retry budget exhausted: Secondary range",
             )
         ),
         layer=Layer.CONFIGURATION,
@@ -266,6 +268,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "User class threw exception",
                 "Task not serializable",
                 "Py4JJavaError",
+                "due to AM Container for",
+                "Java gateway process exited before sending its port number",
             )
         ),
         layer=Layer.APPLICATION,
@@ -362,7 +366,7 @@ SIGNATURES: tuple[Signature, ...] = (
         specificity=Specificity.EXACT,
         causes=("the worker account has no dataflow.worker role", "the service agent lost its role"),
         checks=("gcloud projects get-iam-policy {project_id}", _JOB),
-        component=(r"([\w-]+@[\w.-]+gserviceaccount\.com)",),
+        component=(r"(?<![\w.@-])([\w.-]{1,64}@[\w.-]{1,64}gserviceaccount\.com)",),
         remedy="Grant the worker and service accounts the roles that the message names.",
         source="https://cloud.google.com/dataflow/docs/concepts/security-and-permissions",
         example="Workflow failed. Causes: Permissions verification for controller service account failed.",
@@ -745,7 +749,11 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="stopped-or-deleted-by-user",
         title="The job's cluster went away while it ran",
         when=Predicate(
-            ("Task not found", "cluster … was deleted while"),
+            (
+                "Task not found",
+                "cluster … was deleted while",
+                "killed by user",
+            ),
             resources=("cloud_dataproc_cluster", "cloud_dataproc_job"),
         ),
         layer=Layer.CONFIGURATION,
@@ -796,5 +804,23 @@ SIGNATURES: tuple[Signature, ...] = (
         source=_AIRFLOW + "how-to/managing/connections",
         example="airflow.exceptions.AirflowNotFoundException: The conn_id `warehouse` isn't defined",
         near_miss="The conn_id `warehouse` is used",
+    ),
+    Signature(
+        id="vertex-model-server",
+        product="Vertex AI",
+        failure_class="container-failed-to-start",
+        title="A model's server does not become ready",
+        when=Predicate(
+            ("Model server never became ready", "Model server terminated", "Model server exited unexpectedly")
+        ),
+        layer=Layer.APPLICATION,
+        owner=LayerOwner.DEVELOPERS,
+        specificity=Specificity.PRODUCT,
+        causes=("the model file or container is wrong", "memory", "a slow start"),
+        checks=("gcloud ai endpoints list --project={project_id}",),
+        remedy="Start the container with the model locally, and compare memory with the machine.",
+        source="https://cloud.google.com/vertex-ai/docs/general/troubleshooting",
+        example="Model server never became ready. Please validate that your model file or container configuration are valid.",
+        near_miss="Model server is ready.",
     ),
 )

@@ -10,7 +10,11 @@ _redis = partial(Signature, product="Memorystore")
 _DOCS = "https://cloud.google.com/memorystore/docs/redis/"
 _INSTANCES = "gcloud redis instances list --region={location} --project={project_id}"
 _CONNECTORS = "gcloud compute networks vpc-access connectors list --region={location} --project={project_id}"
-_ADDRESS = (r"connecting to ([\w.\[\]-]+:\d+)", r"(?:ETIMEDOUT|ECONNREFUSED) ([\w.\[\]-]+:6379)", r"([\w.\[\]-]+:6379)")
+_ADDRESS = (
+    r"connecting to ([\w.\[\]-]+:\d+)",
+    r"(?:ETIMEDOUT|ECONNREFUSED) ([\w.\[\]-]+:6379)",
+    r"(?<![\w.\[\]-])([\w.\[\]-]{1,100}:6379)",
+)
 
 SIGNATURES: tuple[Signature, ...] = (
     _redis(

@@ -34,7 +34,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "No module named '",
                 "AttributeError: module '…' has no attribute",
                 "partially initialized module",
-            )
+            ),
+            without=("Build failed:",),
         ),
         specificity=Specificity.EXACT,
         causes=(
@@ -65,7 +66,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Cannot find package '",
                 "Query Engine … could not be found",
                 "Query engine library for current platform … could not be found",
-            )
+            ),
+            without=("Build failed:",),
         ),
         specificity=Specificity.EXACT,
         causes=("not in the dependencies", "the build's output path", "module kinds are mixed"),
@@ -141,7 +143,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "ImproperlyConfigured",
                 "UndefinedValueError",
             ),
-            pattern=r"KeyError: '[A-Z][A-Z0-9]*_[A-Z0-9_]+'|Settings\b[\s\S]*Field required|ImproperlyConfigured"
+            pattern=r"KeyError: '[A-Z][A-Z0-9]{0,60}_[A-Z0-9_]{1,60}'|Settings\b.{0,600}?Field required|ImproperlyConfigured"
             r"|UndefinedValueError",
         ),
         specificity=Specificity.EXACT,
@@ -150,7 +152,7 @@ SIGNATURES: tuple[Signature, ...] = (
         remedy="Set what the code asks for on the revision.",
         source="https://docs.python.org/3/library/os.html#os.environ",
         example="KeyError: 'DATABASE_URL'",
-        near_miss="KeyError: 3",
+        near_miss="KeyError: 'user_id'",
     ),
     _run(
         id="setting-missing",

@@ -12,7 +12,7 @@ _service = partial(
     owner=LayerOwner.DEVELOPERS,
     checks=("gcloud run services describe {service_name} --region={location} --project={project_id}",),
 )
-_HOST = (r"([\w-]+(?:\.[\w-]+)+:\d{2,5})", r"(\[(?:public|private)-ip\]:\d{2,5})")
+_HOST = (r"(?<![\w.-])([\w-]{1,63}(?:\.[\w-]{1,63}){1,8}:\d{2,5})", r"(\[(?:public|private)-ip\]:\d{2,5})")
 
 SIGNATURES: tuple[Signature, ...] = (
     _service(

@@ -28,6 +28,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "NoSuchKey",
                 "One or more URLs matched no objects",
                 "matched no objects or files",
+                "Input path does not exist:",
+                "Path does not exist:",
             )
         ),
         layer=Layer.CONFIGURATION,
