@@ -353,13 +353,13 @@ def _ties(measured: Measured) -> Iterator[tuple[Sentence, Tie]]:
     if function.frame is not None:
         name = _of(function.frame.function)
         yield sentence("it changes {} in {}, a function of the trace", name, _path(function)), function
+    if call.frame is not None and _tells(call):
+        name = _of(call.frame.called)
+        yield sentence("it touches the line of {} that calls or raises {}, as in the trace", _path(call), name), call
     if line.frame is not None and line.frame.line is not None and line.spot is not None and _tells(line):
         away = distance(line.frame.line, line.spot)
         text = sentence("it changes {} {} lines from line {} of the trace", _path(line), away, line.frame.line)
         yield text, line
-    if call.frame is not None and _tells(call):
-        name = _of(call.frame.called)
-        yield sentence("it touches the line of {} that calls or raises {}, as in the trace", _path(call), name), call
     if measured.file.frame is not None:
         yield sentence("it changes {}, a file of the trace", _path(measured.file)), measured.file
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.diagnosis.changes import map_frame, match_commits, parse_hunks, parse_patch
-from app.diagnosis.model import plain
+from app.diagnosis.model import Match, plain
 from app.evidence.model import (
     Commit,
     CommitSha,
@@ -299,3 +299,82 @@ def test_every_reason_carries_the_commit_and_the_entry():
 def test_a_change_without_any_hunk_is_no_error():
     bare = Commit(CommitSha("e" * 40), (), T0, cut("dev"), cut("x"), cut(""), (FileChange("a.bin", "a.bin", ()),))
     assert not match_commits(NONE_PRICE, [bare], HistoryFacts())[0].fits
+
+
+def says(match: Match, words: str) -> bool:
+    return any(words in plain(reason.text) for reason in (*match.reasons_for, *match.reasons_against))
+
+
+def test_the_printed_source_line_ties_through_any_drift():
+    text = (
+        "Traceback (most recent call last):\n"
+        '  File "/app/shop/orders.py", line 58, in total\n'
+        "    amount += line.price.value\n"
+        "AttributeError: 'NoneType' object has no attribute 'value'"
+    )
+    failing = group("AttributeError", "x", frame("/app/shop/orders.py", "total", 58), text=text)
+    moved = commit(one_file("shop/orders.py", "-        amount += line.price.value", "+        pass", start=900))
+    (match,) = match_commits(failing, [moved], HistoryFacts())
+    assert says(match, "holds the line amount += line.price.value, which the trace prints")
+
+
+def test_a_call_of_the_trace_that_the_patch_changes_ties_without_a_function_name():
+    failing = group(
+        "java.lang.IllegalStateException",
+        "closed",
+        frame("Store.java", "write", 310, module="com.acme.Store"),
+        frame("Orders.java", "save", 88, module="com.acme.Orders"),
+        language=Language.JAVA,
+    )
+    fix = commit(
+        one_file("src/com/acme/Orders.java", "-        write(order);", "+        flush();", start=110), sha="b" * 40
+    )
+    other = commit(one_file("src/com/acme/Orders.java", "-        x = 1;", "+        x = 2;", start=112), sha="c" * 40)
+    best = match_commits(failing, [other, fix], HistoryFacts())[0]
+    assert best.sha == fix.sha
+    assert says(best, "calls or raises write")
+
+
+def test_a_commit_that_brings_the_failing_function_is_hardly_its_fix():
+    bringing = one_file("shop/orders.py", "+def total(self):", "+    return self.price.value", start=40)
+    (match,) = match_commits(NONE_PRICE, [commit(bringing)], HistoryFacts())
+    assert says(match, "the code that failed has total already, which this commit brings")
+    assert match.score < match_commits(NONE_PRICE, [commit(PATCH)], HistoryFacts())[0].score
+
+
+def test_a_check_near_the_frame_is_named():
+    (match,) = match_commits(NONE_PRICE, [commit(PATCH)], HistoryFacts())
+    assert says(match, "adds a check of the kind that AttributeError asks for")
+
+
+def test_a_package_that_looks_like_a_library_is_the_repositorys_own_when_its_commits_change_it():
+    place = frame("Util.java", "strip", 49, module="org.apache.commons.cli.Util", own=False)
+    failing = group("NullPointerException", "", place, language=Language.JAVA)
+    own = commit(one_file("src/java/org/apache/commons/cli/Util.java", "-  a();", "+  b();", start=48))
+    elsewhere = commit(one_file("lib/vendored/Util.java", "-  a();", "+  b();", start=48))
+    known = match_commits(failing, [own], HistoryFacts())[0].score
+    assert known > match_commits(failing, [elsewhere], HistoryFacts())[0].score
+
+
+def test_a_rival_that_ties_alike_makes_each_less_sure():
+    twin = commit(PATCH, sha="b" * 40)
+    alone = match_commits(NONE_PRICE, [commit(PATCH)], HistoryFacts())[0].score
+    assert alone > match_commits(NONE_PRICE, [commit(PATCH), twin], HistoryFacts())[0].score
+
+
+def test_nothing_fits_when_no_commit_touches_the_fault():
+    commits = [
+        commit(one_file(f"docs_tool/page{i}.py", f"-width = {i}", f"+width = {i + 1}"), sha=str(i) * 40)
+        for i in range(5)
+    ]
+    assert not any(match.fits for match in match_commits(NONE_PRICE, commits, HistoryFacts()))
+
+
+@given(
+    st.text(max_size=200), st.text(max_size=200), st.sampled_from(["a.py", "A.java", "a.js", "a.go", "a.rb", "a.php"])
+)
+def test_no_line_makes_matching_raise(removed: str, added: str, path: str):
+    lines = [f"-{line}" for line in removed.split("\n")] + [f"+{line}" for line in added.split("\n")]
+    failing = group("Error", removed, frame(path, "f", 10), text=added)
+    for match in match_commits(failing, [commit(one_file(path, *lines))], HistoryFacts()):
+        assert 0 <= match.score <= 1
