@@ -253,10 +253,10 @@ class _Builder:
         if revisions := _revision_names(groups):
             text = sentence("{}, on {}", text, _counted(len(revisions), "revision"))
         if others := sum(group.count for group in self._told) - sum(group.count for group in groups):
-            text = sentence("{}; {} of other kinds", text, others)
+            text, refs = sentence("{}; {} of other kinds", text, others), (*refs, self._total_ref)
         if self._noun == "notice":
             text = sentence("{}; no entry is logged as a failure", text)
-        return self._observe(sentence("{}.", text), *refs)
+        return self._observe(sentence("{}.", text), *dict.fromkeys(refs))
 
     def _incident(self) -> tuple[tuple[ErrorGroup, ...], tuple[EvidenceRef, ...]]:
         """The cause and its consequences with what counts them; without a known cause, everything that fails."""

@@ -399,11 +399,16 @@ _ACTION_WORDS = {
 }
 
 
+_NOBODY_ACTS = (Status.RESOLVED, Status.NO_FAILURES)
+
+
 def _decision(report: Report) -> Row:
     """Who acts, what next, what developers do."""
     header = report.header
     if header.act:
         who: Inline = Team(header.act, _owner(report))
+    elif header.status in _NOBODY_ACTS:
+        who = _own("nobody has to")
     elif header.owner:
         who = sentence("{} (nobody is configured)", _strong(_OWNER_WORDS[header.owner]))
     else:
@@ -424,6 +429,8 @@ def _escalation(report: Report) -> Inline:
     target = report.escalation.target
     if target:
         return Team(target, _owner(report))
+    if report.header.status in _NOBODY_ACTS:
+        return _own("nobody, there is nothing to act on")
     if report.escalation.owner is None:
         return _own("not decided, so nobody is called")
     return sentence("{}; nobody is configured for it", _owner(report))

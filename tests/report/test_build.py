@@ -187,6 +187,14 @@ def test_nobody_is_called_when_nothing_fails():
     assert "@netra" not in render.markdown(made)
 
 
+def test_what_is_resolved_calls_nobody_and_does_not_complain_about_it():
+    advice = replace(diagnosis().recommendation, status=Status.RESOLVED)
+    made = render.markdown(build_report(incident(), diagnosis(recommendation=advice)))
+    assert "@netra/platform" not in made
+    assert "nobody is configured" not in made
+    assert "| nobody has to |" in made
+
+
 def test_nothing_read_is_not_nothing_found():
     made = build_report(replace(without_failures(), readings=()), quiet_diagnosis(Status.CANNOT_TELL))
     assert made.active.state == "cannot tell"
@@ -202,6 +210,8 @@ def test_other_failures_are_not_mixed_into_the_incident():
     facts = plain(made.header.facts.text)
     assert facts.startswith("At least 3,493 failures of 3 kinds in 44 min")
     assert facts.endswith("; 114 of other kinds.")
+    rests_on = [found for found in made.evidence if found.id in made.header.facts.evidence]
+    assert any("in 4 groups" in plain(found.what) for found in rests_on)
 
 
 def test_one_word_for_one_failure():
