@@ -38,7 +38,7 @@ from app.diagnosis.model import (
 )
 from app.diagnosis.recognise import Recognition, recognise
 from app.diagnosis.recommend import Situation, recommend
-from app.diagnosis.scorecard import SUSPECTED, Scorecard, is_own_limit, score_layers
+from app.diagnosis.scorecard import SUSPECTED, Scorecard, is_own_limit, raised_in_own_code, score_layers
 from app.diagnosis.signatures.model import Signature, fill_check
 from app.diagnosis.unknown import unrecognised_causes
 from app.diagnosis.whys import Judged, ask_whys, likely_causes, likely_checks
@@ -78,7 +78,16 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
         group = None
     advice = recommend(
         Situation(
-            evidence, chain, card, signature, group, ledger, suspects, check, _supposed(evidence, signature, group)
+            evidence=evidence,
+            chain=chain,
+            card=card,
+            signature=signature,
+            group=group,
+            ledger=ledger,
+            suspects=suspects,
+            check=check,
+            supposed=_supposed(evidence, signature, group),
+            look_again=_look_again(group),
         )
     )
     return Diagnosis(
@@ -234,7 +243,10 @@ def _summary(evidence: Evidence, chain: Chain, card: Scorecard, group: ErrorGrou
 
 
 def _deciding_check(evidence: Evidence, chain: Chain, signature: Signature | None) -> DecidingCheck | None:
-    """The first check of the root's signature that can be filled; for a consequence, a look at the log around it."""
+    """The check of the root's signature that can show the supposed cause; a look at the log around it where only that can.
+
+    That is so for a consequence, for a time limit, and for a fault that the program's own code raised.
+    """
     groups = groups_by_id(evidence)
     root = chain.root
     group = groups[root.group] if root else next(iter(evidence.observations.groups), None)
@@ -242,14 +254,11 @@ def _deciding_check(evidence: Evidence, chain: Chain, signature: Signature | Non
         return None
     around = _read_around(group.latest)
     beside = DecidingCheck(sentence("what the same resource wrote in the minutes before"), around) if around else None
-    if root is None or signature is None or root.symptom or is_own_limit(group, signature):
+    own = raised_in_own_code(group)
+    if root is None or signature is None or root.symptom or own or is_own_limit(group, signature):
         return beside
     causes = likely_causes(signature, evidence, group)
-    commands = [
-        (check, command)
-        for check in likely_checks(signature, group)
-        if (command := fill_check(check, group.latest.resource_labels, root.component)) is not None
-    ]
+    commands = _filled_checks(signature, group, root)
     if not commands:
         return beside
     part = next((part for word, part in _DECIDES if causes and word in causes[0]), "")
@@ -258,6 +267,22 @@ def _deciding_check(evidence: Evidence, chain: Chain, signature: Signature | Non
         sentence("whether it is this: {}", signature.said(causes[0])) if causes else sentence("what is behind it")
     )
     return DecidingCheck(question, command)
+
+
+def _filled_checks(signature: Signature, group: ErrorGroup, root: Cause) -> list[tuple[str, Redacted]]:
+    """Each check with its command, filled from the resource that the message names, else from the component.
+
+    The two differ where a call is refused for want of something else: the call's resource is at fault, the other is looked at.
+    """
+    message = group.latest.message
+    found = (re.search(pattern, message, re.IGNORECASE) for pattern in signature.component)
+    named = next((cut(match[1]) for match in found if match and match[1]), root.component)
+    labels = group.latest.resource_labels
+    return [
+        (check, command)
+        for check in likely_checks(signature, group)
+        if (command := fill_check(check, labels, named)) is not None
+    ]
 
 
 _DECIDES = (
@@ -285,22 +310,27 @@ _LABEL_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
 
 def _read_around(sample: Sample) -> Redacted | None:
-    """A read of everything that the failing resource logged in the five minutes before; None without a project."""
+    """A read of everything that the failing resource logged in the minutes before; None without a project or a plain name."""
+    since, until = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (sample.timestamp - NEAR, sample.timestamp + _AFTER))
+    keys = ("revision_name", "service_name", "job_name", "function_name", "pod_name", "instance_id", "cluster_name")
+    return _read_entries(sample, keys, f'timestamp>="{since}" timestamp<="{until}"')
+
+
+def _look_again(group: ErrorGroup | None) -> Redacted | None:
+    """A read of the failing service's errors since the last failure, on whatever revision."""
+    if group is None:
+        return None
+    keys = ("service_name", "job_name", "function_name", "pod_name", "instance_id", "cluster_name")
+    return _read_entries(group.latest, keys, f'severity>=ERROR timestamp>"{group.last_seen:%Y-%m-%dT%H:%M:%SZ}"')
+
+
+def _read_entries(sample: Sample, keys: Sequence[str], condition: str) -> Redacted | None:
     if sample.project is None or not _LABEL_VALUE.fullmatch(sample.project):
         return None
-    for key in (
-        "revision_name",
-        "service_name",
-        "job_name",
-        "function_name",
-        "pod_name",
-        "instance_id",
-        "cluster_name",
-    ):
+    for key in keys:
         value = sample.resource_labels.get(key)
         if value and _LABEL_VALUE.fullmatch(value):
-            since, until = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (sample.timestamp - NEAR, sample.timestamp + _AFTER))
-            query = f'resource.labels.{key}="{value}" timestamp>="{since}" timestamp<="{until}"'
+            query = f'resource.labels.{key}="{value}" {condition}'
             return cut(f"gcloud logging read '{query}' --project={sample.project} --limit=100")
     return None
 
@@ -311,11 +341,9 @@ def _actions(evidence: Evidence, chain: Chain, signature: Signature | None) -> t
     root = chain.root
     if root is not None and signature is not None:
         group = groups_by_id(evidence)[root.group]
-        labels = group.latest.resource_labels
         out += [
             RequiredAction(_what_it_shows(check), command, _already(evidence, command))
-            for check in likely_checks(signature, group)
-            if (command := fill_check(check, labels, root.component)) is not None
+            for check, command in _filled_checks(signature, group, root)
         ]
     known = {action.command for action in out}
     for result in evidence.probes:

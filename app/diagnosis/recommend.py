@@ -6,6 +6,7 @@ reason. Leaves the judgement that they read to `chain.py`, `scorecard.py` and `l
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import LiteralString
 
 from app.diagnosis.chain import Chain
 from app.diagnosis.model import (
@@ -34,7 +35,7 @@ from app.diagnosis.scorecard import SUSPECTED, Scorecard, deploy_at_onset, is_ow
 from app.diagnosis.signatures.model import Signature
 from app.diagnosis.silence import Unit, judge_silence
 from app.evidence.model import ErrorGroup, Evidence, Exposure, Revision
-from app.redact import cut
+from app.redact import Redacted, cut
 
 QUIET = 0.05
 """Below this chance the silence is worth watching, without being proof."""
@@ -73,6 +74,7 @@ class Situation:
     """Everything that the tables read. `group` is the root's, or the most frequent failure; None when there is none.
 
     `check` None: no command can be named from what the entries hold. `supposed` is the likeliest cause behind the root.
+    `look_again` reads what the service has logged since.
     """
 
     evidence: Evidence
@@ -84,6 +86,7 @@ class Situation:
     suspects: tuple[Suspect, ...]
     check: DecidingCheck | None
     supposed: Sentence | None = None
+    look_again: Redacted | None = None
 
     @property
     def verdicts(self) -> tuple[LedgerRow, ...]:
@@ -124,12 +127,25 @@ def recommend(situation: Situation) -> Recommendation:
 
 def _changes_if(situation: Situation, status: Status) -> DecidingCheck | None:
     """What would overturn the advice, phrased to follow "this changes if"."""
+    if status in _SEEN_AGAIN:
+        again = situation.look_again
+        return DecidingCheck(sentence(_SEEN_AGAIN[status]), again) if again else None
     check = situation.check
     if check is None or status is Status.NO_FAILURES:
         return None
     if status is Status.CANNOT_TELL or situation.supposed is None:
         return DecidingCheck(sentence("the check names another cause"), check.command)
     return DecidingCheck(sentence("the check shows that it is not this: {}", situation.supposed), check.command)
+
+
+_SEEN_AGAIN: Mapping[Status, LiteralString] = {
+    Status.RESOLVED: "the same failure is seen again",
+    Status.RECOVERING: "the same failure is seen again",
+    Status.FIX_NOT_DEPLOYED: "it is still seen where the fix runs",
+    Status.FIX_INEFFECTIVE: "what is seen on the revision with the fix turns out to be another fault",
+    Status.ROLLBACK: "it is seen on the revision before as well",
+}
+"""Advice that the service's next entries decide."""
 
 
 def _status(situation: Situation) -> tuple[Status, Claim]:
@@ -261,9 +277,7 @@ def _points_at(s: Situation) -> Claim | None:
         return None
     if root.score < HINT:
         return None
-    text = sentence(
-        "the layer is {} with {} confidence, and {} must act", s.card.layer, s.card.confidence, s.card.owner
-    )
+    text = sentence("the layer is {} with {} confidence; to act: {}", s.card.layer, s.card.confidence, s.card.owner)
     return Claim(text, (CountRef(s.group.id),))
 
 

@@ -226,7 +226,7 @@ def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
     if suspect is not None and event is not None and event.revision is not None:
         text = sentence("It begins with the revision that first holds the suspected commit, at {}.", event.at)
         refs = (CommitRef(suspect.sha), RevisionRef(event.service, event.revision), CountRef(group.id))
-        return Why(question, Claim(text, refs, Basis.INFERRED), judged.check)
+        return Why(question, Claim(text, refs, Basis.INFERRED))
     if event is not None:
         refs2: tuple[EvidenceRef, ...] = (CountRef(group.id),)
         if event.revision is not None:

@@ -169,6 +169,26 @@ def _walk(value: object) -> list[dict[str, object]]:
     return []
 
 
+def test_a_check_is_filled_with_what_the_message_names() -> None:
+    call = {
+        "serviceName": "run.googleapis.com",
+        "methodName": "/Services.ReplaceService",
+        "resourceName": "namespaces/demo-shop/revisions/shop-00002-abc",
+        "status": {
+            "code": 9,
+            "message": "Ready condition status changed to False for Revision shop-00002-abc with message: Permission denied on "
+            "secret: projects/12345/secrets/shop-db/versions/latest for Revision service account "
+            "shop@demo-shop.iam.gserviceaccount.com.",
+        },
+    }
+    entry = line("", protoPayload=call, logName="projects/demo-shop/logs/cloudaudit.googleapis.com%2Fsystem_event")
+    del entry["textPayload"]
+    verdict = diagnose(read(entry))
+    assert verdict.layer is Layer.PERMISSIONS
+    commands = [action.command or "" for action in verdict.actions]
+    assert any(command.startswith("gcloud secrets get-iam-policy shop-db ") for command in commands)
+
+
 # --- what the probes say -------------------------------------------------------------------------------------------------
 
 
