@@ -7,7 +7,7 @@ many notices are kept. Leaves joining to `joining.py`, identity and counting to 
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, cast
+from typing import Final
 
 from app.evidence.deployments import deploy_event
 from app.evidence.entries import to_sample
@@ -20,7 +20,6 @@ from app.evidence.model import (
     LogEntry,
     Observations,
     PayloadField,
-    RevisionName,
     ServiceName,
     Severity,
     Window,
@@ -28,7 +27,8 @@ from app.evidence.model import (
 from app.redact import Tally
 
 _MAX_NOTICES: Final = 200
-_MAX_INSTANCES: Final = 50_000
+_MAX_INSTANCES: Final = 20_000
+"""Per revision. Beyond, starts are counted too low, which makes a verdict on silence more careful and never less."""
 _MAX_DEPLOYS: Final = 2_000
 
 PLATFORM_FAILURES: Final = (
@@ -68,10 +68,10 @@ class Observer:
         self._services: frozenset[ServiceName | None] = frozenset((*services, None)) if services else frozenset()
         self._joiner = Joiner()
         self._grouper = Grouper()
-        self._exposure: dict[Place, _Exposed] = {}
-        self._instances = 0
+        self._exposed: dict[tuple[str | None, str | None], _Exposed] = {}
         self._deploys: list[tuple[LogEntry, DeployEvent]] = []
-        self._minute = _Minute()
+        self._minute = 0
+        self._minute_start = self._minute_end = datetime.fromtimestamp(0, UTC)
         self._tally = Tally()
         self._entries = 0
         self._first: datetime | None = None
@@ -125,26 +125,34 @@ class Observer:
 
     def _observe(self, occurrence: Occurrence) -> None:
         entry, entries, origins = occurrence
+        at = entry.timestamp
+        if not self._minute_start <= at < self._minute_end:
+            self._turn_to(at)
         # The first choice is what the entry's own properties would answer for Cloud Run, at a third of their price.
         labels = entry.resource_labels
-        service = labels.get("service_name") or entry.service
-        revision = labels.get("revision_name") or entry.revision
+        name = (labels.get("service_name") or entry.service, labels.get("revision_name") or entry.revision)
         instance = entry.labels.get("instanceId") or entry.instance
-        minute = self._minute.of(entry.timestamp)
-        place = cast("Place", (service, revision))
-        if service is not None and revision is not None and entry.audit is None:
-            self._expose(entry, place, instance, minute)
+        exposed = self._exposed.get(name)
+        if exposed is None:
+            exposed = self._exposed[name] = _Exposed((entry.service, entry.revision))
+        if entry.audit is None:
+            exposed.add(entry, instance, self._minute)
         trace = self._grouper.trace_of(entry)
         failure = reports_failure(entry, trace)
         if not failure and self._origins is None and entry.http is not None and is_request(entry, entry.http):
             return
-        key = self._grouper.add(entry, entries, trace, failure, place, instance, minute)
+        key = self._grouper.add(entry, entries, trace, failure, exposed.place, instance, self._minute)
         if self._origins is not None:
             self._origins.append((origins, key))
 
+    def _turn_to(self, at: datetime) -> None:
+        """Neighbours in a log lie in one minute, and comparing times is cheaper than converting them."""
+        self._minute = int(at.timestamp()) // 60
+        self._minute_start = datetime.fromtimestamp(self._minute * 60, UTC)
+        self._minute_end = self._minute_start + timedelta(minutes=1)
+
     def _exposures(self) -> tuple[Exposure, ...]:
-        known = [(service, revision, exposed) for (service, revision), exposed in self._exposure.items()]
-        frozen = [exposed.frozen(s, r) for s, r, exposed in known if s is not None and r is not None]
+        frozen = [exposure for exposed in self._exposed.values() if (exposure := exposed.frozen()) is not None]
         return tuple(sorted(frozen, key=lambda exposure: (exposure.service, exposure.revision)))
 
     def _deploy(self, entry: LogEntry) -> None:
@@ -153,17 +161,6 @@ class Observer:
         event = deploy_event(entry, to_sample(entry, self._tally))
         if event is not None:
             self._deploys.append((entry, event))
-
-    def _expose(self, entry: LogEntry, place: Place, instance: str | None, minute: int) -> None:
-        exposed = self._exposure.get(place)
-        if exposed is None:
-            exposed = self._exposure[place] = _Exposed(entry.timestamp)
-        if instance is not None and instance not in exposed.instances:
-            if self._instances >= _MAX_INSTANCES:
-                instance = None
-            else:
-                self._instances += 1
-        exposed.add(entry, instance, minute)
 
 
 def reports_failure(entry: LogEntry, trace: ReadTrace | None) -> bool:
@@ -194,30 +191,16 @@ def _notice_rank(entry: LogEntry) -> int:
     return 2 if entry.severity >= Severity.WARNING else 3
 
 
-class _Minute:
-    """Epoch minutes of times. Neighbours in a log lie in one minute, and to compare is cheaper than to convert."""
-
-    def __init__(self) -> None:
-        self._start = self._end = datetime(1970, 1, 1, tzinfo=UTC)
-        self._minute = 0
-
-    def of(self, at: datetime) -> int:
-        if not self._start <= at < self._end:
-            self._minute = int(at.timestamp()) // 60
-            self._start = datetime.fromtimestamp(self._minute * 60, UTC)
-            self._end = self._start + timedelta(minutes=1)
-        return self._minute
-
-
 class _Exposed:
-    """One revision's exposure while it is counted. `instances`: the minute in which each was first seen."""
+    """What one place was exercised with, while it is counted. `instances`: the minute in which each was first seen."""
 
-    __slots__ = ("announced", "commit", "errors", "first", "instances", "last", "requests")
+    __slots__ = ("announced", "commit", "errors", "first", "instances", "last", "place", "requests")
 
-    def __init__(self, at: datetime) -> None:
-        self.first = at
-        self.last = at
+    def __init__(self, place: Place) -> None:
+        self.place = place
         self.commit: str | None = None
+        self.first: datetime | None = None
+        self.last: datetime | None = None
         self.requests: dict[int, int] = {}
         self.errors: dict[int, int] = {}
         self.announced: dict[int, int] = {}
@@ -225,18 +208,20 @@ class _Exposed:
 
     def add(self, entry: LogEntry, instance: str | None, minute: int) -> None:
         at = entry.timestamp
-        if at > self.last:
+        if self.first is None or self.last is None:
+            self.first = self.last = at
+        elif at > self.last:
             self.last = at
         elif at < self.first:
             self.first = at
-        if instance is not None:
-            seen = self.instances.get(instance)
-            if seen is None or minute < seen:
-                self.instances[instance] = minute
         label = entry.labels.get("commit-sha")
         if label is not None and label != self.commit:
-            # The smallest, should they ever differ, so that the order of the entries does not matter.
+            # One revision has one label; should entries differ, the choice must not depend on their order.
             self.commit = label if self.commit is None else min(self.commit, label)
+        if instance is not None:
+            seen = self.instances.get(instance)
+            if (seen is None and len(self.instances) < _MAX_INSTANCES) or (seen is not None and minute < seen):
+                self.instances[instance] = minute
         http = entry.http
         if http is not None and is_request(entry, http):
             self.requests[minute] = self.requests.get(minute, 0) + 1
@@ -245,7 +230,11 @@ class _Exposed:
         elif entry.message.startswith("Starting new instance"):
             self.announced[minute] = self.announced.get(minute, 0) + 1
 
-    def frozen(self, service: ServiceName, revision: RevisionName) -> Exposure:
+    def frozen(self) -> Exposure | None:
+        """None for what names no service or no revision, and for what only audit entries speak of: it ran nothing."""
+        service, revision = self.place
+        if service is None or revision is None or self.first is None or self.last is None:
+            return None
         starts = self.announced
         # Both tell of the same starts, so they are not added up.
         if sum(starts.values()) < len(self.instances):
