@@ -12,6 +12,7 @@ _SERIAL = "gcloud compute instances get-serial-port-output {instance_id} --zone=
 _INSTANCE = "gcloud compute instances describe {instance_id} --zone={zone} --project={project_id}"
 _OPERATIONS = "gcloud compute operations list --filter=targetId={instance_id} --project={project_id}"
 _QUOTAS = "gcloud compute project-info describe --project={project_id}"
+_CONSOLE = ("serial_port_1_output", "serial_port_2_output", "serial_port_3_output", "serial_port_4_output")
 _RESERVATIONS = "gcloud compute reservations list --project={project_id}"
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -177,7 +178,7 @@ SIGNATURES: tuple[Signature, ...] = (
     ),
     _vm(
         id="vm-root-not-mountable",
-        failure_class="guest-os-crash",
+        failure_class="vm-boot-failure",
         title="The kernel cannot mount its root file system",
         when=Predicate(
             ("VFS: Unable to mount root fs", "VFS: Cannot open root device", "No init found", "init not found")
@@ -999,5 +1000,135 @@ SIGNATURES: tuple[Signature, ...] = (
         source=_DOCS + "gpus/install-drivers-gpu",
         example="NVRM: Xid (PCI:0000:00:04): 79, GPU has fallen off the bus.",
         near_miss="NVRM: loading NVIDIA UNIX Kernel Module",
+    ),
+    # --- what the serial console says in fewer words; it knows no severity, so notices count -------------------------------
+    _vm(
+        id="serial-memory",
+        failure_class="host-memory-pressure",
+        title="The guest reports that memory ran out",
+        when=Predicate(
+            ("Out of memory", "oom-killer", "Cannot allocate memory", "Killed process", "not enough memory"),
+            logs=_CONSOLE,
+        ),
+        layer=Layer.INFRASTRUCTURE,
+        owner=LayerOwner.INFRASTRUCTURE,
+        specificity=Specificity.GENERIC,
+        causes=("the machine is too small for what runs on it", "a process that leaks"),
+        checks=(_SERIAL, _INSTANCE),
+        remedy="Find the process, then bound it or choose a larger machine.",
+        source=_DOCS + "troubleshooting/troubleshooting-oom",
+        example="cron: fork: Cannot allocate memory",
+        near_miss="Memory: 4096K available",
+    ),
+    _vm(
+        id="serial-disk",
+        failure_class="disk-io-failure",
+        title="The guest reports a failing or damaged disk",
+        when=Predicate(
+            ("I/O error", "Input/output error", "Read-only file system", "filesystem error", "hung_task_timeout_secs"),
+            logs=_CONSOLE,
+        ),
+        layer=Layer.INFRASTRUCTURE,
+        owner=LayerOwner.INFRASTRUCTURE,
+        specificity=Specificity.GENERIC,
+        causes=("the disk is throttled or fails", "a damaged file system"),
+        checks=(_SERIAL, _INSTANCE),
+        remedy="Check the disk's performance and its file system.",
+        source=_DOCS + "disks/optimizing-pd-performance",
+        example="cp: cannot create file: Read-only file system",
+        near_miss="I/O scheduler mq-deadline registered",
+    ),
+    _vm(
+        id="serial-network",
+        failure_class="network-connectivity-blocked",
+        title="The guest cannot reach the network",
+        when=Predicate(
+            (
+                "network is unreachable",
+                "no route to host",
+                "No DHCPOFFERS received",
+                "Failed to bring up",
+            ),
+            logs=_CONSOLE,
+        ),
+        layer=Layer.INFRASTRUCTURE,
+        owner=LayerOwner.INFRASTRUCTURE,
+        specificity=Specificity.GENERIC,
+        causes=("the interface or route is not set up", "a firewall", "no NAT or private access"),
+        checks=(_SERIAL, "gcloud compute firewall-rules list --project={project_id}"),
+        remedy="Look at the interface's set-up lines, then at routes and firewall.",
+        source=_DOCS + "troubleshooting/troubleshooting-networking",
+        example="curl: (7) Failed to connect: No route to host",
+        near_miss="eth0: link becomes ready",
+    ),
+    _vm(
+        id="serial-boot",
+        failure_class="vm-boot-failure",
+        title="The guest stops in its rescue mode",
+        when=Predicate(
+            (
+                "emergency mode",
+                "rescue mode",
+                "emergency shell",
+                "rescue shell",
+                "grub rescue",
+                "Boot failed",
+                "not bootable",
+            ),
+            logs=_CONSOLE,
+        ),
+        layer=Layer.INFRASTRUCTURE,
+        owner=LayerOwner.INFRASTRUCTURE,
+        specificity=Specificity.GENERIC,
+        causes=("a wrong line in /etc/fstab", "a damaged disk", "a failed update"),
+        checks=(_SERIAL, _INSTANCE),
+        remedy="Read the first failed unit before it.",
+        source=_DOCS + "troubleshooting/vm-startup",
+        example="Booting into rescue mode",
+        near_miss="Booting into multi-user mode",
+    ),
+    _vm(
+        id="serial-crash",
+        failure_class="guest-os-crash",
+        title="The guest's kernel crashed",
+        when=Predicate(
+            ("Kernel panic", "Call Trace:", "soft lockup", "hard lockup", "self-detected stall", "segfault at"),
+            without=("Kernel panic - not syncing: VFS",),
+            logs=_CONSOLE,
+        ),
+        layer=Layer.INFRASTRUCTURE,
+        owner=LayerOwner.INFRASTRUCTURE,
+        specificity=Specificity.GENERIC,
+        causes=("a kernel or driver fault", "a starved machine"),
+        checks=(_SERIAL, _OPERATIONS),
+        remedy="Boot the previous kernel, and compare with the last change.",
+        source=_DOCS + "troubleshooting/kernel-panic",
+        example="Kernel panic in interrupt handler",
+        near_miss="Kernel command line: quiet",
+    ),
+    _vm(
+        id="serial-service",
+        failure_class="guest-service-failure",
+        title="A system service of the guest does not start",
+        when=Predicate(
+            (
+                "Failed to start",
+                "Failed with result",
+                "Main process exited, code=exited, status=1/FAILURE",
+                "Start request repeated too quickly",
+                "entered failed state",
+                "control process exited with error code",
+            ),
+            logs=_CONSOLE,
+        ),
+        layer=Layer.INFRASTRUCTURE,
+        owner=LayerOwner.INFRASTRUCTURE,
+        specificity=Specificity.GENERIC,
+        causes=("its settings or a missing file", "what it needs is not up"),
+        checks=(_SERIAL,),
+        remedy="Read the service's own lines.",
+        source=_DOCS + "troubleshooting/troubleshooting-using-serial-console",
+        example="systemd[1]: Failed to start A high performance web server.",
+        near_miss="systemd[1]: Started A high performance web server.",
     ),
 )
