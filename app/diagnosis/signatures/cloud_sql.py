@@ -128,7 +128,6 @@ SIGNATURES: tuple[Signature, ...] = (
                 "cloudsql.instances.get",
                 "boss::NOT_AUTHORIZED",
                 "The client is not authorized to make this request",
-                "notAuthorized",
             )
         ),
         layer=Layer.PERMISSIONS,

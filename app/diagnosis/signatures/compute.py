@@ -241,7 +241,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "CRITICAL_PROCESS_DIED",
                 "INACCESSIBLE_BOOT_DEVICE",
                 "Your PC ran into a problem",
-            )
+            ),
+            resources=("gce_instance",),
         ),
         layer=Layer.INFRASTRUCTURE,
         owner=LayerOwner.INFRASTRUCTURE,
@@ -848,15 +849,14 @@ SIGNATURES: tuple[Signature, ...] = (
         when=Predicate(
             (
                 "Instance terminated by Compute Engine",
-                "Instance was terminated due to host error",
-                "host error",
+                "due to host error",
+                "due to a host error",
                 "due to a maintenance event",
                 "TERMINATE_ON_HOST_MAINTENANCE",
                 "MIGRATE_ON_HOST_MAINTENANCE",
                 "undergoing maintenance",
                 "scheduled maintenance",
             ),
-            without=("host error rate",),
         ),
         layer=Layer.PLATFORM,
         owner=LayerOwner.PROVIDER,
