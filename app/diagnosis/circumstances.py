@@ -93,6 +93,22 @@ def _no_such_node(root: Cause, group: ErrorGroup) -> bool:
     return root.failure_class == "pod-unschedulable" and bool(_WRONG_NODE.search(text)) and "Insufficient" not in text
 
 
+_VARIABLE = re.compile(
+    r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b|environment variable|env(?:ironment)? var|os\.environ|process\.env"
+)
+
+
+def _missing_variable(root: Cause, group: ErrorGroup) -> bool:
+    return root.failure_class == "application-config-missing" and bool(_VARIABLE.search(_message(group)))
+
+
+_WRONG_PATH = re.compile(r"statuscode: (?:30[1278]|40[0-9])|HTTP (?:30[1278]|40[0-9])\b")
+
+
+def _probe_path(root: Cause, group: ErrorGroup) -> bool:
+    return root.failure_class == "health-probe-failed" and bool(_WRONG_PATH.search(_message(group)))
+
+
 _PACKAGES = r"(?:site|dist)-packages|node_modules"
 _MISFIT_BY_PATH = re.compile(rf"cannot import name .*(?:{_PACKAGES})", re.IGNORECASE)
 _MISFIT = re.compile(
@@ -185,6 +201,18 @@ CIRCUMSTANCES: tuple[Circumstance, ...] = (
         Layer.CONFIGURATION,
         LayerOwner.DEVELOPERS,
         "the workload asks for a kind of node that the cluster does not offer",
+    ),
+    Circumstance(
+        _missing_variable,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "an environment variable is a setting of the deployment",
+    ),
+    Circumstance(
+        _probe_path,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "the program answers, but not on the path that the probe asks: the two settings do not fit",
     ),
     Circumstance(
         _library_misfit,

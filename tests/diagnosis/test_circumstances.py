@@ -20,6 +20,13 @@ MOVED = [
         "k8s_pod",
         "0/3 nodes are available: 3 node(s) had untolerated taint {a: b}.",
     ),
+    ("application-config-missing", Layer.APPLICATION, RUN, "KeyError: 'DATABASE_URL'"),
+    (
+        "health-probe-failed",
+        Layer.APPLICATION,
+        "k8s_pod",
+        "Readiness probe failed: HTTP probe failed with statuscode: 404",
+    ),
     ("application-exception", Layer.APPLICATION, RUN, "AttributeError: module 'numpy' has no attribute 'float'"),
     (
         "application-import-error",
@@ -41,6 +48,13 @@ STAYS = [
         Layer.INFRASTRUCTURE,
         "k8s_pod",
         "2 Insufficient cpu, 1 node(s) had untolerated taint {a: b}.",
+    ),
+    ("application-config-missing", Layer.APPLICATION, RUN, "no theme chosen"),
+    (
+        "health-probe-failed",
+        Layer.APPLICATION,
+        "k8s_pod",
+        "Readiness probe failed: HTTP probe failed with statuscode: 503",
     ),
     ("application-exception", Layer.APPLICATION, RUN, "AttributeError: 'NoneType' object has no attribute 'id'"),
     ("application-import-error", Layer.APPLICATION, RUN, "cannot import name 'x' from 'shop.cart' (/srv/shop/cart.py)"),
