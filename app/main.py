@@ -11,7 +11,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import apprise
 import uvicorn
 
 from app.archive import Archive, Inbox, StoredDelivery
@@ -147,6 +146,8 @@ def _notifier(operator: Operator, environment: Mapping[str, str]) -> Callable[[s
     ]
     if not addresses:
         return _tell_nobody
+    import apprise  # takes long to import, and most servers tell nobody
+
     channels = apprise.Apprise()
     for address in addresses:
         channels.add(address)  # pyright: ignore[reportUnknownMemberType]  # apprise's own types are partial

@@ -16,6 +16,7 @@ from app.settings import read_settings
 from app.setup import make_setup
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub
+from tests.fakes.openapi.contract import contract
 
 MANIFEST = (Path(__file__).parents[1] / "app.yml").read_text("utf-8")
 PUBLIC = "https://audit.example.com"
@@ -24,6 +25,7 @@ PUBLIC = "https://audit.example.com"
 @pytest.fixture
 def github() -> Iterator[FakeGitHub]:
     with fake.running(FakeGitHub()) as state:
+        state.contract = contract()
         state.manifest_codes["good-code"] = {
             "id": 77,
             "slug": "acme-audit",
@@ -32,6 +34,7 @@ def github() -> Iterator[FakeGitHub]:
             "webhook_secret": "w" * 40,
         }
         yield state
+        assert state.violations == []
 
 
 @pytest.fixture

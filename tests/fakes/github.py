@@ -15,12 +15,12 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import jwt
@@ -33,6 +33,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 LONGEST_BODY = 65_536
+
+
+class Contract(Protocol):
+    """GitHub's own description; the tests set it, the demo does not need it."""
+
+    def violations(
+        self, method: str, path: str, query: Mapping[str, str], body: Any, status: int, answer: Any
+    ) -> list[str]: ...
+
+
 ROLES = ("none", "read", "triage", "write", "maintain", "admin")
 
 
@@ -124,6 +134,8 @@ class FakeGitHub:
         self.deliveries: list[FakeDelivery] = []
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str, int]] = []
+        self.contract: Contract | None = None
+        self.violations: list[str] = []
         self.write_times: list[float] = []
         self.target: str | None = None
         self.address = "http://127.0.0.1"
@@ -327,6 +339,12 @@ def create_app(state: FakeGitHub) -> Starlette:
                     if fault is not None:
                         answer = JSONResponse({"message": fault.message}, fault.status, fault.headers)
                 state.requests.append((request.method, request.url.path, answer.status_code))
+                if state.contract is not None and not request.url.path.endswith("/graphql"):
+                    said = json.loads(answer.body) if answer.body else None
+                    query = dict(request.query_params)
+                    state.violations += state.contract.violations(
+                        request.method, request.url.path, query, body, answer.status_code, said
+                    )
             return answer
 
         def _run(request: Request, body: Any) -> Response:

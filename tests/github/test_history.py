@@ -12,6 +12,7 @@ from app.github.client import GitHub
 from app.github.history import GitHubHistory, Memory
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeRepository
+from tests.fakes.openapi.contract import contract
 
 
 class Clone:
@@ -52,7 +53,9 @@ def clone(tmp_path: Path) -> Clone:
 @pytest.fixture
 def github() -> Iterator[FakeGitHub]:
     with fake.running(FakeGitHub()) as state:
+        state.contract = contract()
         yield state
+        assert state.violations == []
 
 
 @pytest.fixture

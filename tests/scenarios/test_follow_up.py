@@ -10,6 +10,7 @@ from app.follow_up import INCIDENT, Incident, after_look, called, is_due, may_ca
 from app.main import Running
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
+from tests.fakes.openapi.contract import contract
 from tests.fakes.service import ListedLogs, eventually, failures, service
 
 CONFIG = """\
@@ -24,7 +25,9 @@ follow_up: {every: 1m}
 @pytest.fixture
 def github() -> Iterator[FakeGitHub]:
     with fake.running(FakeGitHub()) as state:
+        state.contract = contract()
         yield state
+        assert state.violations == []
 
 
 @pytest.fixture

@@ -16,13 +16,16 @@ from sqlalchemy import text
 from app.main import Running
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
+from tests.fakes.openapi.contract import contract
 from tests.fakes.service import ListedLogs, environment, eventually, failures, service
 
 
 @pytest.fixture
 def github() -> Iterator[FakeGitHub]:
     with fake.running(FakeGitHub()) as state:
+        state.contract = contract()
         yield state
+        assert state.violations == []
 
 
 @pytest.fixture
@@ -394,7 +397,8 @@ def server_process(github: FakeGitHub, directory: Path, hold: Path) -> Iterator[
     process = start_process(github, directory, hold, port)
     github.target = f"http://127.0.0.1:{port}/webhooks/github"
     try:
-        eventually(lambda: answers(port))
+        eventually(lambda: process.poll() is not None or answers(port), seconds=60)
+        assert process.poll() is None, process.stderr and process.stderr.read()
         yield process
     finally:
         process.kill()
