@@ -296,8 +296,10 @@ class _Ledger:
         if any(reading.truncated for reading in self._evidence.readings):
             text = sentence("{} has it and is silent in what was read, but the logs were not read to their end", names)
             return _Verdict(FixVerdict.TOO_EARLY, text, (*refs, ReadingRef()))
-        exposed = tuple(ExposureRef(item.revision.service, item.revision.name) for item in holding)
-        silences = self._silences(group, known, holding, first, None)
+        # What served with the fix before was silent too, or the verdict were another by now.
+        since_then = [item for item in known if item.holds and item.revision.serving_since is not None]
+        exposed = tuple(ExposureRef(item.revision.service, item.revision.name) for item in since_then)
+        silences = self._silences(group, known, since_then, first, None)
         if not silences:
             text = sentence("{} has it and is silent, but no requests or starts tell how much it was exercised", names)
             return _Verdict(FixVerdict.TOO_EARLY, text, (*refs, *exposed))

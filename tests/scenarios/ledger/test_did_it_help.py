@@ -124,6 +124,12 @@ async def test_workers_without_requests_are_judged_by_their_starts(repo: Reposit
     assert await story.verdict(story.fix) is FixVerdict.EFFECTIVE
 
 
+async def test_every_revision_with_the_fix_adds_to_the_silence(repo: Repository) -> None:
+    story, _ = _three(repo, quiet_until=690)
+    assert await story.verdict(story.fix) is FixVerdict.EFFECTIVE
+    assert "api-3 has it and is silent since 2025-09-15 10:00:00 UTC: 5,800 requests" in await story.because(story.fix)
+
+
 # --- too early ---
 
 
