@@ -22,8 +22,8 @@ from app.diagnosis.model import (
     Sentence,
     sentence,
 )
-from app.evidence.model import ErrorGroup, Evidence, Fingerprint, GroupKind, Sample
-from app.redact import Redacted, cut
+from app.evidence.model import ErrorGroup, Evidence, ExceptionInfo, Fingerprint, GroupKind, Sample
+from app.redact import cut
 
 NEAR = timedelta(minutes=5)
 """How long before a symptom its cause is looked for: the longest start-up probe window of the platform is four minutes."""
@@ -47,6 +47,8 @@ SAYS_ITS_CAUSE = 0.6
 """A message that says less than this (0..1) and is of a class above is taken for a consequence where a cause is near."""
 _CLEARLY = 0.15
 """How much more of its cause a message must say (0..1) than another that it is taken to lead to."""
+_MOST_READ = 2000
+"""Characters of a message that names are looked for in; further down stand stack traces."""
 _LEAST_NAME = 6
 """Characters from which on a name found in two messages is no accident."""
 _SHARE_WEIGHT = 0.5
@@ -172,14 +174,20 @@ def groups_by_id(evidence: Evidence) -> dict[Fingerprint, ErrorGroup]:
     return {g.id: g for g in (*evidence.observations.groups, *evidence.observations.notices)}
 
 
-def said(group: ErrorGroup) -> Redacted:
-    """One line of what the newest occurrence says, values and all; a template hides the number that tells."""
+def said(group: ErrorGroup) -> Sentence:
+    """One line of what the newest occurrence says, values and all; a template hides the number that tells.
+
+    What came from the log stays a value of its own, so that a report which may show templates only can find and hide it.
+    """
     if group.trace is not None:
-        outer = group.trace.chain[0]
-        line = f"{outer.type}: {outer.message}" if outer.message else outer.type
-    else:
-        line = group.latest.message or group.title
-    return cut(line.strip().partition("\n")[0][:LINE])
+        return raised(group.trace.chain[0])
+    line = group.latest.message or group.title
+    return sentence("{}", cut(line.strip().partition("\n")[0][:LINE]))
+
+
+def raised(info: ExceptionInfo) -> Sentence:
+    message = info.message.strip().partition("\n")[0][:LINE]
+    return sentence("{}: {}", info.type, cut(message)) if message else sentence("{}", info.type)
 
 
 def times(count: int) -> Sentence:
@@ -228,7 +236,9 @@ class _Seen:
 def _see(group: ErrorGroup, cause: Cause | None) -> _Seen:
     samples = (group.first,) if group.first == group.latest else (group.first, group.latest)
     names = [
-        found[0] for named in (_CONNECTION_NAME, _RESOURCE_PATH, _MACHINE) for found in named.finditer(said(group))
+        found[0]
+        for named in (_CONNECTION_NAME, _RESOURCE_PATH, _MACHINE)
+        for found in named.finditer(group.latest.message[:_MOST_READ])
     ]
     component = cause.component if cause else None
     if component and len(component) >= _LEAST_NAME and component in group.latest.message:

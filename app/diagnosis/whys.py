@@ -7,7 +7,7 @@ commands of a resource to the signature's checks.
 
 from dataclasses import dataclass
 
-from app.diagnosis.chain import LINE, Chain, groups_by_id, said, times
+from app.diagnosis.chain import Chain, groups_by_id, raised, said, times
 from app.diagnosis.circumstances import LIMIT, address_class, egress_of
 from app.diagnosis.model import (
     Basis,
@@ -128,8 +128,7 @@ def _operation(judged: Judged, shown: ErrorGroup, cause_group: ErrorGroup) -> Wh
             continue
         info, frame = own
         question = sentence("Why does that happen?") if group.id == shown.id else sentence("What brings that about?")
-        raised = cut(f"{info.type}: {info.message}".partition("\n")[0][:LINE]) if info.message else info.type
-        text = sentence("{} ends with {}, {}.", frame.function, raised, _at(frame))
+        text = sentence("{} ends with {}, {}.", frame.function, raised(info), _at(frame))
         return Why(question, Claim(text, (EntryRef(group.id),)))
     return None
 
