@@ -33,6 +33,8 @@ def _page(signature: Signature) -> Iterator[str]:
     )
     yield ""
     yield _SPECIFICITY[signature.specificity]
+    if signature.wrapper:
+        yield "Other failures stand inside such a message: it counts only where none of them is known."
     yield ""
     yield "## Recognised by"
     yield ""

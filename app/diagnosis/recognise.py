@@ -56,7 +56,7 @@ def _in_group(group: ErrorGroup, index: "_Index") -> list[Recognition]:
         for signature, length in index.find(sample, text, failure=group.failure):
             if signature.id not in found:
                 component = component_of(signature, sample, text)
-                strength = _strength(signature.specificity, length)
+                strength = _strength(signature, length)
                 found[signature.id] = Recognition(signature, group.id, component, strength)
     return list(found.values())
 
@@ -73,8 +73,12 @@ def _text_of(sample: Sample, group: ErrorGroup) -> str:
 _BASE = {Specificity.SYMPTOM: 0.2, Specificity.GENERIC: 0.45, Specificity.PRODUCT: 0.7, Specificity.EXACT: 0.9}
 
 
-def _strength(specificity: Specificity, length: int) -> float:
-    return round(_BASE[specificity] + min(length, 90) / 1000, 4)
+_WRAPPER = 0.42
+"""Above symptoms and below every message that says more, however long the wrapper's own words are."""
+
+
+def _strength(signature: Signature, length: int) -> float:
+    return _WRAPPER if signature.wrapper else round(_BASE[signature.specificity] + min(length, 90) / 1000, 4)
 
 
 # --- matching ---------------------------------------------------------------------------------------------------------

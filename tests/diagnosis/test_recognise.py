@@ -111,6 +111,14 @@ def test_same_evidence_same_order_whatever_the_order_of_the_groups() -> None:
     assert [r.strength for r in one] == sorted((r.strength for r in one), reverse=True)
 
 
+def test_a_wrapper_gives_way_to_what_stands_inside_it() -> None:
+    inside = "Error message from worker: io.grpc.StatusRuntimeException: 14 UNAVAILABLE: no path"
+    found = recognise(evidence_of(sample_of(inside, resource_type="dataflow_step")))
+    assert [r.signature.id for r in found] == ["grpc-unavailable", "dataflow-failed"]
+    alone = recognise(evidence_of(sample_of("Error message from worker: no more", resource_type="dataflow_step")))
+    assert [r.signature.id for r in alone] == ["dataflow-failed"]
+
+
 def test_a_symptom_is_weaker_than_any_cause() -> None:
     log = "run.googleapis.com/varlog/system"
     found = recognise(evidence_of(sample_of("Container called exit(1).", log_id=log), sample_of(DIAL)))

@@ -32,6 +32,7 @@ SIGNATURES: tuple[Signature, ...] = (
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.GENERIC,
+        wrapper=True,
         causes=("compiling, testing or installing failed: the step's own lines name it",),
         checks=(_BUILD,),
         remedy="Read the last lines of that step.",

@@ -331,6 +331,7 @@ SIGNATURES: tuple[Signature, ...] = (
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.GENERIC,
+        wrapper=True,
         causes=("the container ends while it starts", "a secret cannot be read", "the start-up probe fails"),
         checks=(_REVISION,),
         remedy="Read the start lines of the same minute.",
@@ -353,6 +354,7 @@ SIGNATURES: tuple[Signature, ...] = (
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.GENERIC,
+        wrapper=True,
         causes=(
             "the instance was ended during the request (memory, liveness)",
             "the server's own timeout is shorter than the request",
@@ -644,6 +646,7 @@ SIGNATURES: tuple[Signature, ...] = (
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.GENERIC,
+        wrapper=True,
         causes=("an exception in the task: its own lines name it",),
         checks=("gcloud run jobs describe {job_name} --region={location} --project={project_id}",),
         remedy="Read the lines of that task attempt.",

@@ -33,6 +33,7 @@ SIGNATURES: tuple[Signature, ...] = (
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.GENERIC,
+        wrapper=True,
         causes=(
             "an exception or wrong arguments at start: the container's last lines name it",
             "a missing secret or variable",
@@ -131,6 +132,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Usage of EmptyDir volume … exceeds the limit",
                 "The node was low on resource: inodes",
                 "NodeHasInodePressure",
+                "evicted due to disk pressure",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
@@ -205,6 +207,7 @@ SIGNATURES: tuple[Signature, ...] = (
         layer=Layer.INFRASTRUCTURE,
         owner=LayerOwner.INFRASTRUCTURE,
         specificity=Specificity.GENERIC,
+        wrapper=True,
         causes=("the pool's maximum", "no pool fits the pod", "quota or stockout: the text beside it tells"),
         checks=(_POOLS, _CLUSTER),
         remedy="Read the autoscaler's reason, then raise the limit or add a pool that fits.",
@@ -283,6 +286,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Failed to apply default image tag",
                 "InvalidImageName",
                 "no match for platform in manifest",
+                "ErrImageNeverPull",
             ),
             without=("pull access denied",),
         ),
@@ -363,6 +367,7 @@ SIGNATURES: tuple[Signature, ...] = (
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.GENERIC,
+        wrapper=True,
         causes=("the text after it names the cause: name, rights or network",),
         checks=(_POD,),
         component=_IMAGE,
@@ -424,6 +429,9 @@ SIGNATURES: tuple[Signature, ...] = (
                 'exec: "…": executable file not found',
                 "no matches for kind",
                 'persistentvolumeclaim "…" not found',
+                "unable to start container process",
+                "no metrics known for pod",
+                "unable to fetch pod metrics",
             ),
         ),
         layer=Layer.CONFIGURATION,
@@ -468,6 +476,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "failed to provision volume with StorageClass",
                 "ProvisioningFailed",
                 "driver name … not found in the list of registered CSI drivers",
+                "waiting for a volume to be created, either by external provisioner",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
@@ -693,6 +702,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Image … denied by",
                 "GKE Warden rejected the request",
                 "GKE Warden authz",
+                'admission plugin "…" failed',
             )
         ),
         layer=Layer.CONFIGURATION,
@@ -710,7 +720,14 @@ SIGNATURES: tuple[Signature, ...] = (
         id="gke-namespace-quota",
         failure_class="resource-limit-exceeded",
         title="The namespace's resource quota is used up",
-        when=Predicate(("is forbidden: exceeded quota:", "must specify limits", "is forbidden: maximum … usage per")),
+        when=Predicate(
+            (
+                "is forbidden: exceeded quota:",
+                "must specify limits",
+                "is forbidden: maximum … usage per",
+                "Exceeded quota: … requested:",
+            )
+        ),
         layer=Layer.QUOTA,
         owner=LayerOwner.INFRASTRUCTURE,
         specificity=Specificity.EXACT,
@@ -743,6 +760,9 @@ SIGNATURES: tuple[Signature, ...] = (
                 "leader election lost",
                 "No agent available",
                 "No agents on master node(s) found to be active",
+                "Failed to update lease",
+                "failed to update node lease",
+                "Error updating node status, will retry",
             )
         ),
         layer=Layer.PLATFORM,
@@ -822,6 +842,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "could not find port … in service",
                 "Error processing ingress",
                 "missing required … annotation",
+                "Error GWCER…",
             )
         ),
         layer=Layer.CONFIGURATION,

@@ -72,6 +72,7 @@ class Signature:
     against it. `checks` are read-only commands; `{name}` is filled by `fill_check`. `component` are regular expressions with
     one group, tried in order on the message, that find the resource it names; when none fits the entry's own resource is it.
     `source` is the page it rests on. `example` matches and `near_miss` must not; both are ours, around the literal.
+    `wrapper`: other failures stand inside its message, so it speaks only where none of them is known.
     `configured`: its words come from a repository's file and are shown as quoted values.
     """
 
@@ -93,6 +94,7 @@ class Signature:
     component_label: str | None = None
     confirmed_by: tuple[ProbeKind, ...] = ()
     refuted_by: tuple[ProbeKind, ...] = ()
+    wrapper: bool = False
     configured: bool = False
 
     @property

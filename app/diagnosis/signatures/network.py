@@ -169,6 +169,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Went from ESTABLISHED to",
                 "hold timer expired",
                 "Tunnel is down",
+                "BGP … down",
             ),
             resources=("vpn_gateway", "gce_router", "vpn_tunnel", "interconnect", "interconnect_attachment"),
         ),
