@@ -93,7 +93,7 @@ from app.report.model import (
 )
 from app.report.public import Shown
 from app.report.references import References, rfc3339, short
-from app.report.wording import counted
+from app.report.wording import clipped, counted
 
 GROUPS_SHOWN = 8
 FRAMES_SHOWN = 12
@@ -166,6 +166,7 @@ class _Builder:
         digest = evidence_digest(self._evidence)
         header = self._header(digest)
         whys = tuple(self._why(why) for why in self._diagnosis.whys)
+        chain_nodes, chain_edges = self._chain()
         fixes = self._fixes()
         active = self._active()
         suspects = tuple(self._suspect(suspect) for suspect in self._best_suspects())
@@ -177,7 +178,6 @@ class _Builder:
         escalation = self._escalation()
         impact = self._impact()
         advice = self._advice()
-        chain_nodes, chain_edges = self._chain()
         return Report(
             schema_version=SCHEMA_VERSION,
             header=header,
@@ -291,7 +291,7 @@ class _Builder:
 
     def _fix_words(self, row: LedgerRow) -> Sentence:
         commit = self._refs.commit(row.fix.sha)
-        subject = sentence(" ({})", _clipped(commit.subject)) if commit else sentence("")
+        subject = sentence(" ({})", cut(clipped(commit.subject, _SUBJECT_LENGTH))) if commit else sentence("")
         return sentence("Fix {}{}: **{}**", short(row.fix.sha), subject, row.verdict)
 
     def _first_step(self) -> Sentence:
@@ -879,12 +879,26 @@ class _Builder:
         edges: list[ChainEdge] = []
         if self._diagnosis.component:
             nodes.append(ChainNode("component", self._shown.text(self._diagnosis.component), None, "component"))
-            edges.append(ChainEdge("component", root.group, "named in the entries", root.claim.basis))
+            edges.append(
+                ChainEdge(
+                    "component",
+                    root.group,
+                    "named in the entries",
+                    root.claim.basis,
+                    self._refs.number(root.claim.evidence),
+                )
+            )
         for id_ in wanted:
             group = self._refs.group(id_)
             nodes.append(ChainNode(id_, self._shown.text(group.title), group.count, self._role(id_)))
         edges += [
-            ChainEdge(link.cause, link.effect, _link_words(link.kind), link.claim.basis)
+            ChainEdge(
+                link.cause,
+                link.effect,
+                _link_words(link.kind),
+                link.claim.basis,
+                self._refs.number(link.claim.evidence),
+            )
             for link in links
             if link.cause in wanted and link.effect in wanted
         ]
@@ -957,10 +971,6 @@ def _over(groups: Sequence[ErrorGroup]) -> Sentence:
     return sentence("in {}, first {}, last {}", last - first, first, last)
 
 
-def _clipped(subject: Redacted) -> Redacted:
-    return subject if len(subject) <= _SUBJECT_LENGTH else cut(subject[: _SUBJECT_LENGTH - 1] + "…")
-
-
 def _minute(minute: int) -> datetime:
     return datetime.fromtimestamp(minute * 60, UTC)
 
@@ -1026,7 +1036,9 @@ def _essential(links: Sequence[CausalLink], root: Fingerprint) -> list[CausalLin
     return [link for link in links if link.cause in below and link.effect not in reached(link.cause, past=link.effect)]
 
 
-def _link_words(kind: LinkKind) -> str:
+def _link_words(
+    kind: LinkKind,
+) -> Literal["raised from", "then, on the same instance", "in the same request", "names it", "known consequence"]:
     match kind:
         case LinkKind.EXCEPTION_CHAIN:
             return "raised from"

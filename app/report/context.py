@@ -28,10 +28,13 @@ from app.report.escape import safe_url
 from app.report.model import EvidenceId, EvidenceItem, Report, Statement, Timeline, TimelineMark
 from app.report.pictures import ChainPicture, TimelinePicture, draw_chain, draw_timeline
 from app.report.references import short
-from app.report.wording import between, counted
+from app.report.wording import between, clipped, counted
 
 MARKS_SHOWN = 6
 EXCERPTS_SHOWN = 3
+_LABEL_LENGTH = 60
+_FEWEST_EDGES = 2
+"""One step is said by the whys already."""
 _SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -154,6 +157,7 @@ class ReportContext:
     changes: tuple[tuple[Sentence, Check], ...]
     gaps: tuple[Row, ...]
     flowchart: tuple[str, ...]
+    chain: tuple[Row, ...]
     gantt: tuple[str, ...]
     chain_picture: tuple[ChainPicture, ...]
     timeline_picture: tuple[TimelinePicture, ...]
@@ -341,9 +345,14 @@ def context_of(report: Report) -> ReportContext:
         if report.advice.changes_if and report.advice.command
         else (),
         gaps=tuple((row.source, row.reason, _own(row.meaning), row.remedy) for row in report.gaps),
-        flowchart=tuple(mermaid.chain(report.chain_nodes, report.chain_edges)) if len(report.chain_edges) > 1 else (),
+        flowchart=tuple(mermaid.chain(report.chain_nodes, report.chain_edges))
+        if len(report.chain_edges) >= _FEWEST_EDGES
+        else (),
+        chain=_chain(report),
         gantt=tuple(mermaid.timeline(report.timeline)) if report.timeline else (),
-        chain_picture=(draw_chain(report.chain_nodes, report.chain_edges),) if len(report.chain_edges) > 1 else (),
+        chain_picture=(draw_chain(report.chain_nodes, report.chain_edges),)
+        if len(report.chain_edges) >= _FEWEST_EDGES
+        else (),
         timeline_picture=(draw_timeline(report.timeline),) if report.timeline else (),
         evidence=tuple(_evidence(item) for item in report.evidence),
         evidence_count=_own(counted(len(report.evidence), "item")),
@@ -452,6 +461,17 @@ def _unread(report: Report) -> tuple[Sentence, ...]:
     shown = _list([sentence("{}", cut(name)) for name in names[:3]])
     more = _own(f" and {len(names) - 3} more" if len(names) > 3 else "")
     return (sentence("❔ Not read, or not whole: {}{}.", shown, more),)
+
+
+def _chain(report: Report) -> tuple[Row, ...]:
+    """The causal chain in words, for who cannot see the picture; empty where there is no picture."""
+    if len(report.chain_edges) < _FEWEST_EDGES:
+        return ()
+    labels = {node.id: clipped(node.label, _LABEL_LENGTH) for node in report.chain_nodes}
+    return tuple(
+        (labels[edge.cause], labels[edge.effect], Statement(_own(edge.label), edge.basis, edge.evidence))
+        for edge in report.chain_edges
+    )
 
 
 def _resolved(report: Report) -> Sentence:

@@ -291,10 +291,20 @@ class ChainNode:
 
 @dataclass(frozen=True, slots=True)
 class ChainEdge:
+    """`label` is how the one leads to the other, in words of ours."""
+
     cause: str
     effect: str
-    label: str
+    label: Literal[
+        "named in the entries",
+        "raised from",
+        "then, on the same instance",
+        "in the same request",
+        "names it",
+        "known consequence",
+    ]
     basis: Basis
+    evidence: tuple[EvidenceId, ...]
 
 
 @dataclass(frozen=True, slots=True)

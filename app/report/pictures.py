@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from app.report.escape import visible
 from app.report.mermaid import mark_words
 from app.report.model import ChainEdge, ChainNode, Timeline
-from app.report.wording import counted
+from app.report.wording import clipped, counted
 
 _WIDTH = 960
 _LEFT, _RIGHT = 44, 16
@@ -154,7 +154,7 @@ def _flags(picture: Timeline, place: Callable[[datetime], float]) -> tuple[tuple
     lanes: list[list[tuple[float, float]]] = []
     flags: list[Flag] = []
     for mark in picture.marks[:_MARKS_SHOWN]:
-        label = _cut(f"{mark_words(mark, visible(mark.label))} {mark.at:%H:%M}", 60)
+        label = clipped(f"{mark_words(mark, visible(mark.label))} {mark.at:%H:%M}", 60)
         x, long = place(mark.at), len(label) * _LETTER + 14
         anchor = "start" if x + long < _WIDTH - 4 else "end"
         span = (x, x + long) if anchor == "start" else (x - long, x)
@@ -223,12 +223,8 @@ def _broken(text: str, letters: int, most: int) -> tuple[str, ...]:
         at = at if at > 0 else letters
         lines.append(rest[:at].rstrip())
         rest = rest[at:].lstrip()
-    lines[-1] = _cut(lines[-1] + " " + rest, letters)
+    lines[-1] = clipped(lines[-1] + " " + rest, letters)
     return tuple(lines)
-
-
-def _cut(text: str, letters: int) -> str:
-    return text if len(text) <= letters else text[: letters - 1] + "…"
 
 
 def _round_times(picture: Timeline) -> list[datetime]:

@@ -16,6 +16,7 @@ OWN = {
 """Fields that hold our own ids and words."""
 
 ATTACKS = (
+    "x]: https://e.example", "\\[x]: https://e.example",
     "`", "``", "```", "````\n", "~~~", "\n\n", "\r\n# head", "\n> [!CAUTION]", "\n- [ ] x", "|", "\\|", "\\\\|",
     "||", "\n|-|-|\n", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</code></pre></details>",
     "<!-- ", " -->", "<details>", "&lt;", "&#96;", "![x](https://e.example/p.png)", "[x](javascript:alert(1))",

@@ -49,6 +49,7 @@ EXPECTED = shape(render.markdown(poisoned(REPORT, HARMLESS), limit=NO_LIMIT))
 @example(ALL_AT_ONCE)
 @example("`" * 300 + "Q!")
 @example("\\|`|\\\\|``Q!")
+@example("x]: https://e.example Q!")
 def test_in_markdown_foreign_text_never_leaves_its_code(text: str):
     made = render.markdown(poisoned(REPORT, text), limit=NO_LIMIT)
     assert shape(made) == EXPECTED
