@@ -325,6 +325,10 @@ _TELLING = 0.4
 """Share of a frame's own weight."""
 
 
+_SHARED = 0.2
+"""Closeness of the message's words to the changed code at which they are worth a sentence."""
+
+
 def _reasons_for(
     error: ReadError, change: ReadChange, measured: Measured, here: tuple[EvidenceRef, ...]
 ) -> Iterator[tuple[Sentence, tuple[EvidenceRef, ...]]]:
@@ -340,7 +344,7 @@ def _reasons_for(
         yield sentence("near a frame it adds a check of the kind that {} asks for", kind), here
     if measured.literal:
         yield sentence("its patch holds the message text {}", Redacted(measured.literal)), here
-    elif measured.common_words and measured.values["message_named"] + measured.values["message_removed"] > 0.1:
+    elif measured.common_words and measured.values["message_named"] + measured.values["message_removed"] > _SHARED:
         yield sentence("it changes {}, which the message names", Redacted(", ".join(measured.common_words))), here
 
 

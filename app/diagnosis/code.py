@@ -5,6 +5,7 @@ compares functions with frames. A language without a grammar gives None and empt
 anything that a repository holds, so trees are walked without recursion and broken code is read as far as it parses.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -39,6 +40,7 @@ _GRAMMARS = {
     ".cs": tree_sitter_c_sharp.language,
 }
 
+_BRACKET = re.compile(r"[(\[{)\]}]")
 _FUNCTIONS = frozenset(
     {
         "function_definition",  # Python, PHP
@@ -118,6 +120,11 @@ _CALLS = frozenset(
 _EXPRESSION_LIMIT = 200
 """Longer expressions are no settings; in characters."""
 _NAME_LIMIT = 120
+_SOURCE_LIMIT = 300_000
+_LINE_LIMIT = 5_000
+"""Longer files, and files with longer lines, are generated; in characters."""
+_DEPTH_LIMIT = 1_000
+"""Brackets left open at once. Nothing written by a person nests so deep, and error recovery takes seconds on what does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +155,13 @@ def has_grammar(path: str) -> bool:
 
 
 def enclosing_function(path: str, source: str, line: int) -> FunctionSpan | None:
-    """The innermost named function around `line` (from 1). None: no grammar for the file, or no function there."""
+    """The innermost named function around `line` (from 1).
+
+    None: no function there, no grammar for the file, or a file that nobody wrote (over 300,000 characters, absurdly nested).
+    """
     parser = _parser(_suffix(path))
     lines = source.split("\n")
-    if parser is None or not 1 <= line <= len(lines):
+    if parser is None or not _readable(source) or not 1 <= line <= len(lines):
         return None
     text = lines[line - 1]
     indent = len(_bytes(text[: len(text) - len(text.lstrip())]))
@@ -219,7 +229,7 @@ class _Scope:
 def _walk(path: str, source: str) -> Iterator[tuple[Node, _Scope]]:
     """Every node with its scope, parents first."""
     parser = _parser(_suffix(path))
-    if parser is None:
+    if parser is None or not _readable(source):
         return
     cursor = parser.parse(_bytes(source)).walk()
     scopes: list[_Scope] = [_Scope()]
@@ -355,6 +365,18 @@ def _node(cursor: TreeCursor) -> Node:
 
 def _bytes(source: str) -> bytes:
     return source.encode("utf-8", "replace")
+
+
+def _readable(source: str) -> bool:
+    if len(source) > _SOURCE_LIMIT or max(map(len, source.split("\n"))) > _LINE_LIMIT:
+        return False
+    depth = 0
+    for bracket in _BRACKET.findall(source):
+        depth += 1 if bracket in "([{" else -1
+        if depth > _DEPTH_LIMIT:
+            return False
+        depth = max(depth, 0)
+    return True
 
 
 def _suffix(path: str) -> str:

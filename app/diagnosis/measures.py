@@ -283,8 +283,8 @@ _KIND_OF_SUFFIX = {
 _JAVA_METHOD_START = re.compile(
     r"\s*(?:public|private|protected|static|final|abstract|@|<|[A-Za-z_][\w.<>\[\]]*\s+\w+\s*\()"
 )
-_DEFINITION_LENGTH = 300
-"""Longer lines open no function that a person wrote, and must not choose what reading them costs."""
+_LINE_LENGTH = 300
+"""Longer lines nobody wrote, and they must not choose what reading them costs."""
 _COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--|<!--|\"\"\"|''')")
 _IMPORT = re.compile(
     r"\s*(?:import\b|from\s+\S+\s+import\b|using\s+[\w.]+;|package\b|use\s+[\w\\]+;|#include\b|require\b)"
@@ -453,7 +453,7 @@ def _read_hunk(hunk: Hunk, kind: str, file: ChangedFile, gone: set[str]) -> None
 def _defined(kind: str, text: str) -> str:
     """The function that a line opens, "" when it opens none."""
     pattern = _DEFINITIONS.get(kind)
-    if pattern is None or not text or len(text) > _DEFINITION_LENGTH:
+    if pattern is None or not text or len(text) > _LINE_LENGTH:
         return ""
     if kind == "java" and not _JAVA_METHOD_START.match(text):
         return ""
@@ -533,6 +533,7 @@ _GUARDS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     ),
 )
 """Kind of fault, and what code adds that guards against it."""
+_GUARD_READ = 2000
 _QUOTED = re.compile(r"\"((?:[^\"\\\n]|\\.){8,300})\"|'((?:[^'\\\n]|\\.){8,300})'")
 _HOLE = re.compile(r"%[-0-9.]*[a-zA-Z]|\{[^{}]*\}|\$\{[^}]*\}|\\[nt]")
 _LITERAL_LENGTH = 10
@@ -599,8 +600,7 @@ def _measure(error: ReadError, change: ReadChange, rarity: Mapping[str, float]) 
     _tie_frames(error, change, measured)
     removed, added, context = change.texts
     measured.literal = _holds_message(removed + added, error.message) or _holds_message(context, error.message)
-    common = [w for w in error.message_words if w in change.removed_words or w in change.named_words]
-    measured.common_words = tuple(sorted(common, key=lambda word: (-rarity.get(word, 0.0), word))[:4])
+    measured.common_words = _in_common(error, change, rarity)
     said = {**error.stack_words, **error.message_words}
     measured.values = {
         "file": measured.file.value,
@@ -627,8 +627,21 @@ def _measure(error: ReadError, change: ReadChange, rarity: Mapping[str, float]) 
     return measured
 
 
+def _in_common(error: ReadError, change: ReadChange, rarity: Mapping[str, float]) -> tuple[str, ...]:
+    """The rarest words that the message and the changed code share, at most four, no word beside its own pieces."""
+    common = {word for word in error.message_words if word in change.removed_words or word in change.named_words}
+    plain = [word for word in common if not any(word != other and word.startswith(other) for other in common)]
+    return tuple(sorted(plain, key=lambda word: (-rarity.get(word, 0.0), word))[:4])
+
+
 def _tie_frames(error: ReadError, change: ReadChange, measured: Measured) -> None:
     guards = [guard for fault, guard in _GUARDS if fault.search(error.message)]
+    guarding = {
+        id(spot)
+        for file in change.files
+        for spot in file.spots
+        if any(guard.search(spot.added[:_GUARD_READ]) for guard in guards)
+    }
     nearest: dict[int, float] = {}
     for frame in error.frames:
         for file in change.files:
@@ -651,7 +664,7 @@ def _tie_frames(error: ReadError, change: ReadChange, measured: Measured) -> Non
                 near = weight * _near(frame, frame.line, spot)
                 measured.line.offer(near, frame, file, spot)
                 nearest[id(spot)] = max(nearest.get(id(spot), 0.0), near)
-                if any(guard.search(spot.added) for guard in guards):
+                if id(spot) in guarding:
                     measured.guard.offer(near, frame, file, spot)
             if not file.created:
                 _tie_call(frame, frame.line, file, weight, measured.call)
@@ -704,7 +717,8 @@ def _tie_call(frame: SeenFrame, line: int, file: ChangedFile, weight: float, cal
 def _holds_message(text: str, message: str) -> str:
     """The longest piece of a string literal of `text` that stands in the message; empty when none is long enough."""
     best = ""
-    for double, single in _QUOTED.findall(text):
+    written = "\n".join(line for line in text.split("\n") if len(line) <= _LINE_LENGTH)
+    for double, single in _QUOTED.findall(written):
         for piece in _HOLE.split(double or single):
             piece = piece.strip()
             if len(piece) >= max(len(best) + 1, _LITERAL_LENGTH) and " " in piece and piece in message:

@@ -94,10 +94,19 @@ def test_a_setting_is_told_once():
     assert len(settings("a.py", "x = f(timeout=float(g('8')))")) == 1
 
 
-def test_deeply_nested_text_is_read_without_recursion():
-    source = "x = " + "[" * 20_000 + "1" + "]" * 20_000
-    assert functions("a.py", source) == ()
-    assert enclosing_function("a.py", source, 1) is None
+def test_deep_nesting_is_read_without_recursion_and_absurd_nesting_not_at_all():
+    deep = "def f():\n  x = " + "[" * 900 + "1" + "]" * 900
+    assert [span.name for span in functions("a.py", deep)] == ["f"]
+    absurd = "def f():\n  x = " + "[\n" * 2_000 + "1" + "]" * 2_000
+    assert functions("a.py", absurd) == ()
+    assert enclosing_function("a.py", absurd, 2) is None
+
+
+def test_a_generated_file_is_not_read():
+    long_file = "def f():\n  pass\n" + "# filler\n" * 40_000
+    long_line = "def f():\n  pass\n#" + "filler " * 1_000
+    assert enclosing_function("a.py", long_file, 2) is None
+    assert enclosing_function("a.py", long_line, 2) is None
 
 
 @given(st.sampled_from(SUFFIXES), st.text(max_size=400), st.integers(-5, 50))
