@@ -322,7 +322,7 @@ def _template(group: _Group, latest: LogEntry, trace: StackTrace | None, sample:
     if group.key.kind is GroupKind.REQUEST and " " in group.key.scope:
         status, method = group.key.scope.split(" ", 1)
         return tally.cut(f"{method} /{'/'.join(group.template)} answered {status}"[:_TEMPLATE])
-    words = [word if MASK in word or word in shown else MASK for word in group.template]
+    words = [word if all(part in shown for part in word.split(MASK)) else MASK for word in group.template]
     return tally.cut(" ".join(words)[:_TEMPLATE])
 
 

@@ -26,15 +26,19 @@ _HEX_HEAD: Final = re.compile(rb"0[a-fA-F]+(?![0-9A-Za-z_])")
 character makes both searches several times faster than one pattern for the whole."""
 _VERSION: Final = re.compile(r"^v\d{1,2}(?:(?:alpha|beta)\d*)?$")
 _HEX: Final = re.compile(r"^(?:0x)?[0-9a-fA-F]{8,}$")
-_MAX_BYTES: Final = 8_192
+_MAX_BYTES: Final = 4_096
 """Only the head of a message is looked at: what tells faults apart stands at its beginning."""
-_MAX_WORDS: Final = 120
+_MAX_WORDS: Final = 64
 _MEMO: Final = 16_384
 """Entries of each memo. They are dropped together when full: the few hundred that matter are back at once."""
+_LONG: Final = 1_024
+"""Bytes. Longer lines are not remembered: they rarely come twice, and memory is counted in entries."""
 _EARLY: Final = 4_096
 """From so many shapes of one scope on, the obvious slots are merged while messages still arrive."""
-_MOST: Final = 12_288
+_MOST: Final = 8_192
 """Shapes of one scope kept apart. Beyond, what is new is told apart by its first word only: nothing is lost, detail is."""
+_COARSE: Final = 1_024
+"""First words so told apart. Beyond, what is new is one shape."""
 _CERTAIN: Final = 48
 """So many shapes that are equal but for rare words are one sentence, whatever those words look like."""
 _MANY: Final = 6
@@ -110,11 +114,12 @@ class Scope:
         if number is None:
             words = map(self._words.__getitem__, plain.split(None, _MAX_WORDS)[:_MAX_WORDS])
             number = self._number_masked(b" ".join(words))
-            if len(self._plain) >= _MEMO:
-                self._plain.clear()
-            self._plain[plain] = number
+            if len(plain) <= _LONG:
+                if len(self._plain) >= _MEMO:
+                    self._plain.clear()
+                self._plain[plain] = number
         # A line with hexadecimal in it does not come again; it would only push out those that do.
-        if plain == line:
+        if plain == line and len(line) <= _LONG:
             if len(self._lines) >= _MEMO:
                 self._lines.clear()
             self._lines[line] = number
@@ -124,9 +129,10 @@ class Scope:
         number = self._masked.get(masked)
         if number is None:
             number = self._number(collapse(masked.decode("utf-8", "replace").split(" ")))
-            if len(self._masked) >= _MEMO:
-                self._masked.clear()
-            self._masked[masked] = number
+            if len(masked) <= _LONG:
+                if len(self._masked) >= _MEMO:
+                    self._masked.clear()
+                self._masked[masked] = number
         return number
 
     def _number(self, shape: Tokens) -> int:
@@ -140,7 +146,7 @@ class Scope:
         if len(self.shapes) >= self._room:
             self._merge_early()
         if len(self.shapes) >= _MOST:
-            shape = (*shape[:1], MASK) if len(self.shapes) < 2 * _MOST else (MASK,)
+            shape = (*shape[:1], MASK) if len(self.shapes) < _MOST + _COARSE else (MASK,)
             if shape in self.shapes:
                 return self.shapes[shape]
         return self._new(shape)
@@ -220,9 +226,10 @@ class _Words(dict[bytes, bytes]):
 
     def __missing__(self, word: bytes) -> bytes:
         masked = mask_word(word.decode("utf-8", "replace")).encode()
-        if len(self) >= _MEMO:
-            self.clear()
-        self[word] = masked
+        if len(word) <= _LONG // 4:
+            if len(self) >= _MEMO:
+                self.clear()
+            self[word] = masked
         return masked
 
 
@@ -322,7 +329,7 @@ def collapse(words: Sequence[str]) -> Tokens:
             if _UNIT.fullmatch(core):
                 out[-1] = previous + tail
                 continue
-        if word.startswith(MASK) and word.rstrip(",;") == MASK and previous.rstrip(",;").endswith(MASK):
+        if word.startswith(MASK) and word.rstrip(",;)]}") == MASK and previous.rstrip(",;").endswith(MASK):
             core = previous.rstrip(",;")
             if core == MASK or core.endswith(("=" + MASK, ":" + MASK, "(" + MASK, "[" + MASK)):
                 out[-1] = core + word[len(MASK) :]

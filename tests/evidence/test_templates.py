@@ -118,3 +118,29 @@ def test_a_message_of_any_text_has_a_shape() -> None:
 
 def test_route_keeps_its_version_and_masks_its_ids() -> None:
     assert mask_path("/api/v1/orders/8812/items/6ba7b8109dad11d1") == ("api", "v1", "orders", "<*>", "items", "<*>")
+
+
+def test_lines_that_have_nothing_in_common_do_not_fill_memory() -> None:
+    miner = TemplateMiner()
+    generator = random.Random(5)
+    for _ in range(20_000):
+        miner.add(" ".join("".join(generator.choices("abcdefghij", k=6)) for _ in range(3)))
+    assert len(set(miner.finish())) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("message", "template"),
+    [
+        ("uid=0, gid=7 by root", "uid=<*>, gid=<*> by root"),
+        ("Rect(0, 12 - 34, 56)", "Rect(<*> - <*>)"),
+        ("at Tue Mar 3 10:00:00 UTC 2026 it ended", "at <*> it ended"),
+        ("handshake via SOCKS5 failed", "handshake via SOCKS<*> failed"),
+        ("jk2_init() found child 17", "jk<*>_init() found child <*>"),
+        ("views.py:17 raised ValueError", "views.py:<*> raised ValueError"),
+        ("lifetime <1 sec", "lifetime <*>"),
+        ("ws=WorkSource{10113}, pid=3", "ws=<*>, pid=<*>"),
+        ("peer fe80::1c:ff at fa:de:ca:fb:ad:ed", "peer <*> at <*>"),
+    ],
+)
+def test_what_stands_for_a_value(message: str, template: str) -> None:
+    assert render(shape_of(message)) == template
