@@ -161,7 +161,7 @@ def _status(situation: Situation) -> tuple[Status, Claim]:
 def _nothing_read(s: Situation) -> Claim | None:
     if s.group is not None:
         return None
-    if any(gap.source == "logs" for gap in s.evidence.gaps):
+    if any(gap.source.startswith("logs") for gap in s.evidence.gaps):
         return Claim(
             sentence("the logs could not be read, or not to the end, so the absence of failures proves nothing"), _READ
         )

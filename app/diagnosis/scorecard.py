@@ -57,13 +57,18 @@ SUSPECTED = 0.5
 DEPLOY_NEAR = timedelta(minutes=10)
 """A failure that begins this soon after a deploy is taken to have come with it: a rollout takes minutes."""
 
+# One scale for all: 1 is a hint that several things could explain, 2 a sign, 3 an observation of the part itself, 4 a
+# message that names its cause. docs/decisions/0007-scorecard.md argues them.
 _RECOGNISED = {Specificity.SYMPTOM: 1.0, Specificity.GENERIC: 2.0, Specificity.PRODUCT: 3.0, Specificity.EXACT: 4.0}
 """What the words of the message say by themselves, by how much they say of the cause."""
+_WORDS = 1.5
+"""General words of an unknown message: less than a generic signature, so that confidence stays low."""
 _OWN_CODE = 2.0
 _OWN_LIMIT = 0.5
+"""Below `DECIDED`: that a program sets its own limit decides nothing alone."""
 _CIRCUMSTANCE = 2.5
+"""Taken from one layer and given to the other: enough to overrule an exact message (4 - 2.5 < 2.5), never by much."""
 _EGRESS = 2.0
-_WORDS = 1.5
 _DEPLOY = 2.0
 _NO_DEPLOY = 1.0
 _ONE_REVISION = 1.0
@@ -71,12 +76,15 @@ _ALL_REVISIONS = 1.0
 _MANY_SERVICES = 1.0
 _PROBE_UNHEALTHY = 3.0
 _PROBE_HEALTHY = -1.0
+"""Being up says nothing of the path to it, so it speaks against its layer only a little."""
 _OPERATION = 2.0
 _PLATFORM_INCIDENT = 2.5
+"""More than what a generic message says of another layer, less than what an exact one does."""
 _MISMATCH = 1.0
 _FIX_INEFFECTIVE = -1.0
 _FIX_MATCHES = 1.0
 _ISSUE_TEXT = 0.5
+"""The reporter's view, and anybody's text: it decides ties only."""
 
 _SHARED = (Layer.PERMISSIONS, Layer.QUOTA, Layer.CAPACITY, Layer.INFRASTRUCTURE, Layer.PLATFORM, Layer.DEPENDENCY)
 """Layers that several services and revisions have in common."""

@@ -119,9 +119,10 @@ def test_no_failure_among_entries_that_were_read_is_health() -> None:
     [
         evidence(entries=0),
         evidence(entries=900, gaps=[Gap("logs", cut("403"), "nothing is known", None)]),
+        evidence(entries=900, gaps=[Gap("logs other.json", cut("403"), "nothing is known", None)]),
         evidence(entries=900, readings=(Reading("logs", "q", WINDOW, 900, 12, truncated="budget"),)),
     ],
-    ids=["no data", "no access", "cut short"],
+    ids=["no data", "no access", "one file refused", "cut short"],
 )
 def test_no_data_no_access_and_a_cut_search_are_not_health(found: Evidence) -> None:
     advice = recommend(situation(found, None, owner=None, layer=Layer.UNKNOWN))
