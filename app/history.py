@@ -182,7 +182,7 @@ async def read_history(
 
 # --- which commits may be fixes ---------------------------------------------------------------------------------------
 
-_HEX_WORD = re.compile(r"(?<![0-9A-Za-z_/.-])[0-9a-f]{7,40}(?![0-9A-Za-z_-])")
+_HEX_WORD = re.compile(r"(?:(?<![0-9A-Za-z_/.-])|(?<=/commit/)|(?<=/commits/))[0-9a-f]{7,40}(?![0-9A-Za-z_-])")
 _NUMBER = re.compile(r"(?<![\w&/])#(\d{1,7})\b")
 _CLOSES = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?:[\w.-]+/[\w.-]+)?#(\d{1,7})\b", re.IGNORECASE)
 _MERGED = re.compile(r"Merge pull request #(\d{1,7}) ")
@@ -304,7 +304,11 @@ class _Reader:
             self._candidate(sha, FixOrigin.LINKED_PULL_REQUEST, own)
         unknown: list[str] = []
         for mention in mentions_of(issue):
-            sha = await self._history.resolve(mention.name)
+            try:
+                sha = await self._history.resolve(mention.name)
+            except SourceRefused as refused:
+                self.refuse(refused)
+                break
             if sha is not None:
                 self._candidate(sha, FixOrigin.NAMED_IN_ISSUE, mention.issue or own)
             elif mention.issue is not None or mention.name in issue.mentions:
@@ -491,14 +495,18 @@ class _Reader:
                     self._constants += find_constants(change.old_path, text, fix, "fix-before", wanted)
 
     async def _places_of_message(self, sha: CommitSha, group: ErrorGroup) -> list[str]:
-        """Files with the longest fixed piece of the message in them; the values in a message are not in the code."""
+        """Files with a fixed piece of the message in them, the longest that is found; its values are not in the code.
+
+        What stands before a colon is often put there by another hand (the exception's type, a prefix), so pieces end there.
+        """
         if not isinstance(self._history, Searchable):
             return []
-        pieces = [piece.strip(" \"'():=,.") for piece in group.template.replace("\n", "<*>").split("<*>")]
-        longest = max(pieces, key=len, default="")
-        if len(longest) < 12:
-            return []
-        return list(await self._history.holding(sha, longest, limit=5))
+        pieces = {piece.strip(" \"'()=,.") for piece in re.split(r"<\*>|\n|: ", group.template)}
+        telling = sorted((piece for piece in pieces if len(piece) >= 12), key=lambda piece: (-len(piece), piece))
+        for piece in telling[:3]:
+            if found := await self._history.holding(sha, piece, limit=5):
+                return list(found)
+        return []
 
 
 def _looked_at(observations: Observations, onset: Onset | None, limit: int) -> tuple[ErrorGroup, ...]:

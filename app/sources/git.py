@@ -308,8 +308,8 @@ class Clone:
             return fact(Containment.REVERTED, f"undone by {via[:12]}, {trail.reverts[via]}", via)
         if doubt := await self._doubt(fix, running):
             return fact(Containment.UNKNOWN, doubt)
-        compared = f"no ancestor, and none of {len(touching)} commits that touch its files makes the same change"
-        return fact(Containment.ABSENT, compared)
+        compared = f"none of {len(touching)} commits that touch its files makes the same change" if touching else ""
+        return fact(Containment.ABSENT, f"no ancestor, and {compared or 'no commit since touches its files'}")
 
     async def _trail(
         self, fix: CommitSha, running: CommitSha, base: str | None, touching: Sequence[_Touching], *, ancestor: bool
@@ -506,7 +506,10 @@ class Clone:
         options = ["--porcelain", "--no-textconv", f"-L{line},{line}"]
         if ignored := await self._ignored_revisions(sha):
             options.append(f"--ignore-revs-file={ignored}")
-        answer = await self._run("blame", *options, sha, "--", path)
+        try:
+            answer = await self._run("blame", *options, sha, "--", path)
+        except SourceRefused:
+            return None  # a file with a long past; its line is worth more than its author
         if answer.status != 0:
             return None
         head, *lines = answer.out.decode(errors="replace").split("\n")
