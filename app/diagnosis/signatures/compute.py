@@ -396,6 +396,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Failed to start Journal Service",
                 "Failed to start Raise network interfaces",
                 "GCEInstanceSetup … failed",
+                "no servers can be used",
+                "Timed out waiting for reply from",
             )
         ),
         layer=Layer.INFRASTRUCTURE,
@@ -690,6 +692,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "another operation in progress",
                 "FileAlreadyExistsException",
                 "Output directory … already exists",
+                "provided port is already allocated",
             ),
             without=("AlreadyExists: … created",),
         ),
