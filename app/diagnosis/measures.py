@@ -294,7 +294,8 @@ _TEST_PATH = re.compile(
     r"|(?:_test|Test|Tests|TestCase|_spec|\.test|\.spec)\.\w+$"
 )
 _DOC_PATH = re.compile(
-    r"(?:^|/)docs?/|(?:^|/)(?:changelog|changes|history|news|readme|authors|license|notice)[^/]*$|\.(?:md|rst|txt|adoc)$",
+    r"^docs?/|(?:^|/)(?:changelog|changes|history|news|readme|authors|license|notice)$|\.(?:md|rst|adoc)$"
+    r"|(?:^|/)(?!requirements|constraints|CMakeLists)[^/]*\.txt$",
     re.IGNORECASE,
 )
 
@@ -347,23 +348,23 @@ class ReadChange:
     cosmetic: bool
 
 
-def read_change(commit: Commit, words: Words) -> ReadChange:
+def read_change(commit: Commit, words: Words, failed: frozenset[str]) -> ReadChange:
+    """`failed`: names of the files that the trace names; they are the program, whatever their path looks like."""
     changes = commit.changes
-    code = [change for change in changes if not _stands(_DOC_PATH, change)]
-    program = [change for change in code if not _stands(_TEST_PATH, change)]
+    code = [change for change in changes if _name(change) in failed or not _stands(_DOC_PATH, change)]
+    program = [change for change in code if _name(change) in failed or not _stands(_TEST_PATH, change)]
     # Tests and documents that came along say what the commit is about, but the program is what failed.
     judged = program or code or list(changes)
     files = [_read_file(change) for change in judged]
     removed, added, context = texts = _texts(judged)
     paths = " ".join(part for file in files for parts in file.paths for part in parts)
     names = " ".join(name for file in files for name in sorted(file.functions | file.shown))
-    removed_words = words.count(removed)
     return ReadChange(
         commit,
         files,
-        patch_words=removed_words + words.count(added) + words.count(context) + words.count(paths),
+        patch_words=words.count("".join((removed, added, context, paths))),
         named_words=words.set_of(f"{paths} {names}"),
-        removed_words=frozenset(removed_words),
+        removed_words=words.set_of(removed),
         told_words=words.set_of(f"{commit.subject}\n{commit.body}"),
         texts=texts,
         lines=removed.count("\n") + added.count("\n"),
@@ -375,6 +376,10 @@ def read_change(commit: Commit, words: Words) -> ReadChange:
 
 def _stands(pattern: re.Pattern[str], change: FileChange) -> bool:
     return pattern.search(change.path or change.old_path or "") is not None
+
+
+def _name(change: FileChange) -> str:
+    return (change.path or change.old_path or "").rpartition("/")[2]
 
 
 def _texts(changes: Iterable[FileChange]) -> tuple[str, str, str]:
@@ -581,7 +586,8 @@ def measure_all(
     """Every commit measured against the group, in the order given."""
     words = Words()
     error = read_error(group, commits, facts, words)
-    changes = [read_change(commit, words) for commit in commits]
+    failed = frozenset(frame.parts[-1] for frame in error.frames if frame.parts)
+    changes = [read_change(commit, words, failed) for commit in commits]
     rarity = _rarity(changes)
     return error, tuple((change, _measure(error, change, rarity)) for change in changes)
 

@@ -266,6 +266,14 @@ def test_tests_documents_formatting_and_merges_count_less():
         assert any(words in plain(reason.text) for reason in match.reasons_against)
 
 
+def test_requirements_are_no_document_and_a_failing_test_helper_is_no_test():
+    pinned = commit(one_file("requirements.txt", "-orders==1.0", "+orders==1.1"))
+    assert not says(match_commits(NONE_PRICE, [pinned], HistoryFacts())[0], "documents only")
+    failing = group("AttributeError", "x", frame("/app/shop/test/client.py", "send", 11))
+    helper = commit(one_file("shop/test/client.py", "-    x = 1", "+    x = 2", heading="def send(self):"))
+    assert not says(match_commits(failing, [helper], HistoryFacts())[0], "tests only")
+
+
 def test_a_commit_whose_changes_were_not_read_scores_nothing_and_says_so():
     unread = Commit(CommitSha("d" * 40), (), T0, cut("dev"), cut("Fix total"), cut(""))
     (match,) = match_commits(NONE_PRICE, [unread], HistoryFacts())
