@@ -14,12 +14,13 @@ from datetime import UTC, datetime, timedelta
 import uvicorn
 
 from app.archive import Archive, Inbox, StoredDelivery
+from app.evidence.model import Request
 from app.github.client import PACE, GitHub
-from app.investigate import investigate
+from app.investigate import Sources, investigate
 from app.jobs import Jobs, lock_store
 from app.policy.operator import Operator, read_operator
 from app.report import render
-from app.respond import Diagnoser, Service, SourcesFactory
+from app.respond import AuditedRepository, Diagnoser, Service, SourcesFactory
 from app.settings import Settings
 from app.web import Web, make_pages
 from app.worker import handlers
@@ -58,7 +59,7 @@ class Running:
         settings, parts = self.settings, self._parts
         if settings.sqlite_file is not None:
             self._closing.callback(lock_store(settings.sqlite_file).release)
-        operator = read_operator(settings.operator_file.read_text("utf-8")) if settings.operator_file else Operator()
+        operator = operator_of(settings)
         self.archive = Archive(settings.store)
         self._closing.callback(self.archive.close)
         self.jobs = Jobs(settings.store, handlers(self._get), concurrency=settings.concurrency, poll=parts.poll)
@@ -101,6 +102,39 @@ class Running:
 
     def stop(self) -> None:
         self._closing.close()
+
+
+def operator_of(settings: Settings) -> Operator:
+    """Raises `ConfigError` for a file that is wrong. Without a file nothing is granted to anybody."""
+    return read_operator(settings.operator_file.read_text("utf-8")) if settings.operator_file else Operator()
+
+
+def google_parts(settings: Settings, environment: Mapping[str, str]) -> Parts:
+    """The parts of a real server: Google Cloud, as far as the operator grants it."""
+    from app.sources.google import GoogleSources  # Google's libraries take long to import
+
+    operator = operator_of(settings)
+    google = GoogleSources(operator)
+
+    def sources(
+        repository: AuditedRepository,
+        request: Request,  # noqa: ARG001  what may be read hangs on the ids alone
+        projects: tuple[str, ...],
+    ) -> Sources:
+        return google.open(repository.installation, repository.id, projects)
+
+    async def doctor(repository: AuditedRepository) -> tuple[tuple[str, str, str], ...]:
+        binding = operator.binding(repository.installation, repository.id)
+        if binding is None:
+            return ()
+        account = binding.service_account or "the server's own account"
+        return (
+            ("Projects", ", ".join(binding.projects), ""),
+            ("Logs are read through", ", ".join(binding.log_views) or "the projects' default views", ""),
+            ("Account", account, ""),
+        )
+
+    return Parts(sources=sources, doctor=doctor, environment=environment)
 
 
 def serve(settings: Settings, parts: Parts) -> None:

@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 
 from app import follow_up
 from app.archive import Archive, SavedAudit
-from app.evidence.model import LayerOwner, Request, ServiceName, Window
+from app.errors import SourceRefused
+from app.evidence.model import LayerOwner, LogEntry, LogQuestion, LogsRead, Request, ServiceName, Window
 from app.follow_up import INCIDENT, Incident
 from app.github.client import GitHub, Refused, Session, web_address
 from app.github.history import GitHubHistory
@@ -27,10 +28,18 @@ from app.github.publish import (
     marker,
     minimise,
     react,
+    report_check,
     set_labels,
     upsert_comment,
 )
-from app.github.repository import Issue, read_issue, read_repo_config, read_role, read_visibility
+from app.github.repository import (
+    Issue,
+    read_issue,
+    read_proposed_config,
+    read_repo_config,
+    read_role,
+    read_visibility,
+)
 from app.github.webhooks import Event, EventKind
 from app.investigate import Findings, Sources
 from app.jobs import Jobs
@@ -56,7 +65,7 @@ from app.policy.commands import (
     verb_of,
 )
 from app.policy.commands import Refused as RefusedLine
-from app.policy.config import CONFIG_PATH, DEFAULT_LABEL, RepoConfig, to_scope
+from app.policy.config import CONFIG_PATH, DEFAULT_LABEL, RepoConfig, to_scope, validate_config
 from app.policy.operator import Operator
 from app.replies import (
     CalledReply,
@@ -184,6 +193,8 @@ async def respond(service: Service, event: Event, delivery: str) -> None:
             await _reopened(service, session, event, delivery)
         case EventKind.DEPLOYED:
             await _deployed(service, session, event, delivery)
+        case EventKind.PROPOSED:
+            await _proposed(session, event)
         case EventKind.INSTALLED | EventKind.UNINSTALLED:
             _log.info("installation %d: %s", event.installation, event.kind)
 
@@ -304,6 +315,18 @@ async def _deployed(service: Service, session: Session, event: Event, delivery: 
             await _begin(service, session, replace(event, issue=issue), f"{delivery}:{issue}", watched)
 
 
+async def _proposed(session: Session, event: Event) -> None:
+    """Mistakes of the configuration are told where they are made, before they reach the default branch."""
+    sha = event.sha or ""
+    text = await read_proposed_config(session, event.repository, event.issue or 0, sha)
+    if text is None:
+        return
+    try:
+        await report_check(session, event.repository, sha, CONFIG_PATH, validate_config(text))
+    except Refused as refused:
+        _log.info("no check on %s: %s", event.repository, refused)  # the permission is optional
+
+
 # --- audits -----------------------------------------------------------------------------------------------------------
 
 
@@ -370,6 +393,7 @@ async def run_audit(service: Service, job: str) -> None:
     if report is None:
         await _show_progress(service, session, place, order)
         report = await _investigate(service, session, saved, order, issue, config, public)
+    session.limit = None  # what is found must be told, however long the thread is
     await publish(service, session, place, order, saved, report, issue)
     if order.reacts:
         await _react_to(session, place, order.comment, "rocket")
@@ -393,7 +417,11 @@ async def _investigate(
         scope=to_scope(config, order.environment, public=public),
     )
     chosen = config.file.environments.get(order.environment) if order.environment else None
-    sources = service.sources(repository, request, tuple(chosen.projects) if chosen is not None else ())
+    projects = tuple(chosen.projects) if chosen is not None else ()
+    try:
+        sources = service.sources(repository, request, projects)
+    except SourceRefused as refused:
+        sources = Sources(logs=_NoLogs(refused))
     if sources.history is None:
         history = GitHubHistory(session, order.repository, limit=CALLS_PER_AUDIT - CALLS_KEPT)
         sources = replace(sources, history=history)
@@ -403,6 +431,16 @@ async def _investigate(
     target = findings.report.escalation.target
     service.archive.finish_audit(saved.page, findings.evidence, findings.report, service.clock(), target)
     return findings.report
+
+
+class _NoLogs:
+    """Stands where a log source could not even be opened, so that the report says why."""
+
+    def __init__(self, refused: SourceRefused) -> None:
+        self._refused = refused
+
+    async def read(self, question: LogQuestion, sink: Callable[[LogEntry], None]) -> LogsRead:  # noqa: ARG002
+        raise self._refused
 
 
 async def _show_progress(service: Service, session: Session, place: Place, order: AuditOrder) -> None:

@@ -4,14 +4,17 @@ Owns how something is written so that doing it twice, or losing the answer, leav
 and the report's own renderer. A marker in somebody else's comment means nothing: anyone can paste one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
 from app.errors import Unavailable
 from app.github.client import Refused, Session, dig
+from app.policy.located import Mistake
 
+MOST_ANNOTATIONS = 50
+"""Of one request; GitHub refuses more."""
 LONGEST_COMMENT = 65_536
 """Characters; GitHub refuses more."""
 
@@ -125,6 +128,31 @@ async def set_labels(session: Session, place: Place, present: frozenset[str], wa
         except Refused as refused:
             if refused.status != 404:  # 404: somebody was faster
                 raise
+
+
+async def report_check(session: Session, repository: str, sha: str, path: str, mistakes: Sequence[Mistake]) -> None:
+    """A check run on a commit: each mistake of the configuration at its line. The newest of the name is what GitHub shows."""
+    annotations = [
+        {
+            "path": path,
+            "start_line": mistake.line,
+            "end_line": mistake.line,
+            "annotation_level": "failure",
+            "message": mistake.what + (f" Did you mean {mistake.instead!r}?" if mistake.instead else ""),
+        }
+        for mistake in mistakes[:MOST_ANNOTATIONS]
+    ]
+    count = len(mistakes)
+    title = "The configuration is valid" if not count else f"{count} mistake{'s' if count > 1 else ''}"
+    summary = f"`{path}` was read as the audits would read it."
+    body = {
+        "name": "infra-audit configuration",
+        "head_sha": sha,
+        "status": "completed",
+        "conclusion": "failure" if mistakes else "success",
+        "output": {"title": title, "summary": summary, "annotations": annotations},
+    }
+    await session.write("POST", f"/repos/{repository}/check-runs", body)
 
 
 async def minimise(session: Session, node_id: str) -> None:

@@ -69,6 +69,20 @@ async def read_repo_config(session: Session, repository: str) -> RepoConfig | tu
     return RepoConfig()
 
 
+async def read_proposed_config(session: Session, repository: str, pull: int, sha: str) -> str | None:
+    """The configuration's text at the head of a pull request; None when the pull request leaves it alone or removes it."""
+    files = await session.pages(f"/repos/{repository}/pulls/{pull}/files", most=3)
+    if not any(file["filename"] == CONFIG_PATH and file["status"] != "removed" for file in files):
+        return None
+    try:
+        answer = await session.get(f"/repos/{repository}/contents/{CONFIG_PATH}", ref=sha)
+    except Refused as refused:
+        if refused.status == 404:
+            return None
+        raise
+    return base64.b64decode(answer.get("content", "")).decode("utf-8", "replace")
+
+
 async def read_visibility(session: Session, repository: str) -> bool:
     """Whether everybody can read it. Asked at the time of posting, since it can change between request and report."""
     answer = await session.get(f"/repos/{repository}")

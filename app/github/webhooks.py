@@ -33,6 +33,8 @@ class EventKind(StrEnum):
     GONE = "gone"
     """The issue was deleted or moved to another repository."""
     DEPLOYED = "deployed"
+    PROPOSED = "proposed"
+    """A pull request was opened or got new commits; its configuration is checked."""
     INSTALLED = "installed"
     UNINSTALLED = "uninstalled"
 
@@ -41,8 +43,9 @@ class EventKind(StrEnum):
 class Event:
     """One delivery, mapped. Ids key everything, because names change; names are for addresses and for the reader.
 
-    `issue` None for deployments and installations. `lines` are the command lines of a comment, `label` the added label.
-    `environment` and `sha` belong to a deployment. `sender` is a login, `sender_is_bot` by its account type or by an app.
+    `issue` None for deployments and installations; of a pull request it is the number. `lines` are the command lines of a
+    comment, `label` the added label. `environment` belongs to a deployment, `sha` to it or to the head of a pull request.
+    `sender` is a login, `sender_is_bot` by its account type.
     """
 
     kind: EventKind
@@ -119,6 +122,15 @@ class _Comment(_Tolerant):
     performed_via_github_app: _Id | None = None
 
 
+class _Head(_Tolerant):
+    sha: str
+
+
+class _PullRequest(_Tolerant):
+    number: int
+    head: _Head
+
+
 class _Deployment(_Tolerant):
     sha: str
     environment: str
@@ -138,11 +150,12 @@ class _Payload(_Tolerant):
     issue: _Issue | None = None
     label: _Label | None = None
     comment: _Comment | None = None
+    pull_request: _PullRequest | None = None
     deployment: _Deployment | None = None
     deployment_status: _DeploymentStatus | None = None
 
 
-HANDLED = frozenset({"issues", "issue_comment", "deployment_status", "installation"})
+HANDLED = frozenset({"issues", "issue_comment", "deployment_status", "pull_request", "installation"})
 _ISSUE_KINDS = {
     "labeled": EventKind.LABELED,
     "reopened": EventKind.REOPENED,
@@ -170,6 +183,8 @@ def read_event(name: str, body: bytes) -> Event | None:
             return _comment_event(payload)
         case "deployment_status":
             return _deployment_event(payload)
+        case "pull_request":
+            return _proposal_event(payload)
         case _:
             kinds = {"created": EventKind.INSTALLED, "deleted": EventKind.UNINSTALLED}
             kind = kinds.get(payload.action)
@@ -208,6 +223,13 @@ def _comment_event(payload: _Payload) -> Event | None:
         comment=comment.id,
         lines=tuple(str(cut(line[:500])) for line in lines),
     )
+
+
+def _proposal_event(payload: _Payload) -> Event | None:
+    if payload.action not in ("opened", "reopened", "synchronize"):
+        return None
+    pull = _need(payload.pull_request, "pull_request")
+    return _event(EventKind.PROPOSED, payload, issue=pull.number, sha=pull.head.sha.lower())
 
 
 def _deployment_event(payload: _Payload) -> Event | None:

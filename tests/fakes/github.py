@@ -87,6 +87,9 @@ class FakeRepository:
     labels: dict[str, str] = field(default_factory=dict)
     issues: dict[int, FakeIssue] = field(default_factory=dict)
     comments: dict[int, FakeComment] = field(default_factory=dict)
+    pulls: dict[int, dict[str, str]] = field(default_factory=dict)
+    """Files that a pull request changes, with their text at its head."""
+    checks: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -203,6 +206,13 @@ class FakeGitHub:
             issue.state = {"closed": "closed", "reopened": "open"}.get(action, issue.state)
             issue.gone = issue.gone or action in ("deleted", "transferred")
         return self.delivery("issues", repository, author, action=action, issue=self.show_issue(repository, issue))
+
+    def propose(self, repository: FakeRepository, files: dict[str, str], action: str = "opened") -> FakeDelivery:
+        """A pull request that changes these files."""
+        number = len(repository.pulls) + 500
+        repository.pulls[number] = files
+        pull = {"number": number, "head": {"sha": f"{number:040x}"}}
+        return self.delivery("pull_request", repository, "dana", action=action, number=number, pull_request=pull)
 
     def deployment(
         self, repository: FakeRepository, environment: str, sha: str, state: str = "success"
@@ -460,6 +470,8 @@ def create_app(state: FakeGitHub) -> Starlette:
         repo, path = repository(request), request.path_params["path"]
         ref = request.query_params.get("ref")
         text = repo.files.get(path) if ref is None else None
+        if ref is not None and re.fullmatch(r"0{30}[0-9a-f]{10}", ref):
+            text = repo.pulls.get(int(ref, 16), {}).get(path)
         data = text.encode() if text is not None else _git_file(repo, ref or "HEAD", path)
         if data is None:
             raise _Answer(404, "Not Found")
@@ -547,6 +559,14 @@ def create_app(state: FakeGitHub) -> Starlette:
     def graphql(request: Request, body: Any) -> Any:
         return _graphql(state, body["query"], body.get("variables") or {})
 
+    def pull_files(request: Request, _body: Any) -> Any:
+        files = repository(request).pulls[int(request.path_params["number"])]
+        return _paged(request, [{"filename": name, "status": "modified"} for name in files])
+
+    def add_check(request: Request, body: Any) -> Any:
+        repository(request).checks.append(body)
+        return 201, {"id": next(state._ids), "name": body["name"], "head_sha": body["head_sha"]}
+
     repo_path = "/repos/{owner}/{repo}"
     issue_path = repo_path + "/issues/{number:int}"
     one_comment = repo_path + "/issues/comments/{comment:int}"
@@ -568,6 +588,8 @@ def create_app(state: FakeGitHub) -> Starlette:
         route(one_comment, "GET", lambda r, _b: state.show_comment(*comment(r))),
         route(one_comment, "PATCH", edit_comment),
         route(one_comment + "/reactions", "POST", lambda r, b: add_reaction(comment(r)[1].reactions, b)),
+        route(repo_path + "/pulls/{number:int}/files", "GET", pull_files),
+        route(repo_path + "/check-runs", "POST", add_check),
         route(issue_path, "GET", lambda r, _b: state.show_issue(*issue(r))),
         route(issue_path + "/comments", "GET", comments_of),
         route(issue_path + "/comments", "POST", add_comment),

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,11 +15,16 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from app.main import Running
+from app.errors import SourceRefused
+from app.evidence.model import Request
+from app.investigate import Sources
+from app.main import Running, google_parts
+from app.respond import AuditedRepository
+from app.settings import read_settings
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
 from tests.fakes.openapi.contract import contract
-from tests.fakes.service import ListedLogs, environment, eventually, failures, service
+from tests.fakes.service import ListedLogs, environment, eventually, failures, parts_of, service
 
 
 @pytest.fixture
@@ -412,3 +419,62 @@ def answers(port: int) -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def test_a_repository_that_was_granted_nothing_is_told_whom_to_ask(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    settings = read_settings(environment(github, store))
+    parts = replace(google_parts(settings, {}), pace=timedelta(0), poll=timedelta(milliseconds=50))
+    with service(github, store, parts=parts):
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: "confused" in reactions(github, repository, "dana"))
+        assert any("Ask the operator" in c.body for c in github.ours(repository, issue))
+
+
+def test_a_source_that_cannot_be_opened_is_a_gap_of_the_report(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    def refuse(repository: AuditedRepository, request: Request, projects: tuple[str, ...]) -> Sources:
+        raise SourceRefused("logs", "no credentials", meaning="nothing can be said about the failures")
+
+    with service(github, store, parts=replace(parts_of(ListedLogs([])), sources=refuse)):
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        (report,) = github.ours(repository, issue)
+        assert "no credentials" in report.body
+
+
+def test_on_a_public_repository_no_log_text_is_shown(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    repository.private = False
+    entries = failures()
+    names = [f"{number}f3a91c2{number}" for number in range(len(entries))]
+    for entry, name in zip(entries, names, strict=True):
+        entry["textPayload"] = f"order {name} could not be saved"
+    with service(github, store, ListedLogs(entries)) as running:
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        (saved,) = running.archive.audits_of(repository.id, issue.number)
+        base = str(github.target).removesuffix("/webhooks/github")
+        page = httpx.get(f"{base}/audits/{saved.page}").text
+        for text in (github.ours(repository, issue)[0].body, page):
+            assert "could not be saved" in text
+            assert not [name for name in names if name in text]
+
+
+def test_a_pull_request_that_breaks_the_configuration_is_told_where(
+    github: FakeGitHub, repository: FakeRepository, store: str
+) -> None:
+    path = ".github/infra-audit.yml"
+    with service(github, store) as running:
+        for files in ({path: "version: 1\nlables: {}\n"}, {path: "version: 1\n"}, {"README.md": "hello"}):
+            delivery = github.propose(repository, files)
+            github.send(delivery)
+            eventually(lambda delivery=delivery: delivered(running, delivery))
+    wrong, right = repository.checks
+    (annotation,) = wrong["output"]["annotations"]
+    assert (wrong["conclusion"], annotation["path"], annotation["start_line"]) == ("failure", path, 2)
+    assert "'labels'" in annotation["message"]
+    assert right["conclusion"] == "success"
