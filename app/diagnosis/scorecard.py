@@ -8,7 +8,7 @@ is fitted. The signature's own layer is the start, everything else moves it.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import LiteralString
 
 from app.diagnosis.chain import Chain, groups_by_id
@@ -40,6 +40,7 @@ from app.evidence.model import (
     DeployKind,
     ErrorGroup,
     Evidence,
+    GroupKind,
     LayerOwner,
     ProbeKind,
     ProbeResult,
@@ -133,7 +134,7 @@ def score_layers(
         *_own_limit(chain, root, group, signature),
         *_circumstance(root, group),
         *_egress(evidence, root, group),
-        *_rollout(evidence, group),
+        *_rollout(evidence, chain, group),
         *_revisions(evidence, group),
         *_breadth(root, group),
         *_probes(evidence, root, group, signature),
@@ -295,7 +296,20 @@ def deploy_at_onset(evidence: Evidence, group: ErrorGroup) -> DeployEvent | None
     return max(near, key=lambda event: event.at, default=None)
 
 
-def _rollout(evidence: Evidence, group: ErrorGroup) -> list[Signal]:
+def beginning(evidence: Evidence, chain: Chain, group: ErrorGroup) -> datetime | None:
+    """When the root or what follows from it began; None when it was already so as the window opened, or nearly so.
+
+    The onset of the evidence counts when it is theirs: some other failure may have begun earlier.
+    """
+    onset = evidence.onset
+    if onset is not None and onset.group in (None, group.id, *chain.symptoms):
+        return None if onset.at_window_start else onset.at
+    return group.first_seen if group.first_seen - evidence.window.start > DEPLOY_NEAR else None
+
+
+def _rollout(evidence: Evidence, chain: Chain, group: ErrorGroup) -> list[Signal]:
+    if group.kind is GroupKind.AUDIT:
+        return []  # a refused call is no product of what it deploys
     if event := deploy_at_onset(evidence, group):
         refs: tuple[EvidenceRef, ...] = (CountRef(group.id),)
         if event.revision is not None:
@@ -303,15 +317,14 @@ def _rollout(evidence: Evidence, group: ErrorGroup) -> list[Signal]:
         text = sentence("it begins at {}, within {} after a deploy", group.first_seen, DEPLOY_NEAR)
         claim = Claim(text, refs, Basis.INFERRED)
         return [Signal(Layer.APPLICATION, _DEPLOY, claim), Signal(Layer.CONFIGURATION, _DEPLOY / 2, claim)]
-    onset = evidence.onset
+    began = beginning(evidence, chain, group)
     rollouts_known = bool(evidence.observations.deploys) or any(r.created_at for r in evidence.revisions)
-    if onset is None or onset.at_window_start or not rollouts_known:
+    if began is None or not rollouts_known or raised_in_own_code(group):
         return []
-    if any(onset.at - DEPLOY_NEAR <= (r.created_at or onset.at + DEPLOY_NEAR) <= onset.at for r in evidence.revisions):
+    created = [r.created_at for r in evidence.revisions if r.created_at]
+    if any(began - DEPLOY_NEAR <= at <= began for at in created):
         return []
-    if raised_in_own_code(group):
-        return []
-    text = sentence("it begins at {}, with no deploy within {} before", onset.at, DEPLOY_NEAR)
+    text = sentence("it begins at {}, with no deploy within {} before", began, DEPLOY_NEAR)
     claim = Claim(text, (CountRef(group.id),), Basis.INFERRED)
     return [Signal(Layer.INFRASTRUCTURE, _NO_DEPLOY, claim), Signal(Layer.APPLICATION, -_NO_DEPLOY, claim)]
 

@@ -26,7 +26,7 @@ from app.diagnosis.model import (
     Why,
     sentence,
 )
-from app.diagnosis.scorecard import Scorecard, deploy_at_onset
+from app.diagnosis.scorecard import Scorecard, beginning, deploy_at_onset
 from app.diagnosis.signatures.model import Signature
 from app.evidence.model import ErrorGroup, Evidence, Frame, GroupKind, ProbeKind, ProbeState
 from app.redact import cut
@@ -232,14 +232,13 @@ def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
             refs2 = (*refs2, RevisionRef(event.service, event.revision))
         text = sentence("It begins at {}, after the deploy at {}.", group.first_seen, event.at)
         return Why(question, Claim(text, refs2, Basis.INFERRED), judged.check)
-    signature, onset = judged.signature, evidence.onset
+    signature, began = judged.signature, beginning(evidence, judged.chain, group)
     causes = likely_causes(signature, evidence, group) if signature else ()
-    known = onset is not None and not onset.at_window_start and bool(evidence.observations.deploys)
     if not causes:
         return Why(sentence("Why now? Nothing that was read tells by what it began."), None, judged.check)
     supposed = signature.said(causes[0]) if signature else ()
-    if onset is not None and known:
-        text = sentence("No deploy that was read fits the beginning at {}. Most often: {}.", onset.at, supposed)
+    if began is not None and evidence.observations.deploys:
+        text = sentence("No deploy that was read fits the beginning at {}. Most often: {}.", began, supposed)
     else:
         text = sentence("No entry says. Most often: {}.", supposed)
     return Why(question, Claim(text, (EntryRef(group.id), CountRef(group.id)), Basis.HYPOTHESIS), judged.check)

@@ -88,6 +88,20 @@ def test_a_known_deploy_just_before_speaks_for_the_program_and_its_absence_again
     assert long_ago[Layer.INFRASTRUCTURE] > 0
 
 
+def test_the_onset_of_another_failure_is_not_its_own() -> None:
+    odd = group("x", "odd", minute=20)
+    root = cause(odd, "upstream-dependency-error", layer=Layer.DEPENDENCY)
+    noise = Onset(at(3), group("n", "noise").id, 0.0, 4.0, at_window_start=False)
+    card = score_layers(evidence(odd, deploys=[deploy(2)], onset=noise), chain_of(root), None)
+    assert any("14:20:00 UTC, with no deploy" in plain(signal.claim.text) for signal in card.signals)
+
+
+def test_a_refused_call_is_not_laid_to_what_it_deploys() -> None:
+    refused = group("a", "refused", minute=20, kind=GroupKind.AUDIT)
+    root = cause(refused, "iam-permission-denied", layer=Layer.PERMISSIONS)
+    assert set(layers(evidence(refused, deploys=[deploy(19)]), root)) == {Layer.PERMISSIONS}
+
+
 def test_a_missing_deploy_says_nothing_when_no_deploy_could_be_seen() -> None:
     odd = group("x", "odd", minute=20)
     onset = Onset(at(20), odd.id, 0.0, 4.0, at_window_start=False)
