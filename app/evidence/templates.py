@@ -2,9 +2,10 @@
 
 Owns the two steps from text to template. The first looks at one message alone: digits are squeezed, then every word that is
 by its own look a value (a number, an id, an address, a path, the right side of `key=value`) becomes `<*>`; what is left is
-the message's *shape*. The second looks at all shapes together: where shapes differ in one place only, and that place looks
-like a slot for values, they are one template. Because the first step depends on the message alone and the second on the
-set of shapes, the result depends on neither order nor count of the messages.
+the message's *shape*. The second looks at all shapes together: where shapes differ in one place that looks like a slot for
+values, or many differ in rare words only, they are one template. Because the first step depends on the message alone and the
+second on the set of shapes, the result depends on neither order nor count of the messages. (Only where one scope has more
+than some thousand shapes is part of the second step taken early, on the shapes seen so far.)
 
 Leaves to `grouping.py` what a group is and how it is counted, and to `redact.py` the cutting of secrets: templates are not
 redacted.
@@ -403,7 +404,7 @@ def _join(templates: Sequence[Tokens], values: set[str]) -> Mapping[Tokens, Toke
     by_holes: dict[Tokens, list[int]] = {}
     for number, template in enumerate(templates):
         holes = tuple(_HOLE if _is_value(template, place, values) else word for place, word in enumerate(template))
-        if sum(MASK not in word and word != _HOLE for word in holes) >= 2:
+        if sum(_LETTER.search(word) is not None for word in holes) >= 2:
             by_holes.setdefault(holes, []).append(number)
     places = {template: number for number, template in enumerate(templates)}
     for crowd in _crowded(templates, _frequent_words(templates)).values():
@@ -444,9 +445,7 @@ def _crowded(shapes: Sequence[Tokens], frequent: Sequence[frozenset[str]]) -> Ma
     for shape in shapes:
         alike.setdefault(_outline(shape, frequent), []).append(shape)
     return {
-        outline: same
-        for outline, same in alike.items()
-        if len(same) >= _CERTAIN and any(word != _HOLE and MASK not in word for word in outline)
+        outline: same for outline, same in alike.items() if len(same) >= _CERTAIN and any(map(_LETTER.search, outline))
     }
 
 
@@ -503,7 +502,7 @@ def _is_value(template: Tokens, place: int, values: set[str]) -> bool:
 
 def _is_slot(rest: Tokens, words: Sequence[str]) -> bool:
     """Whether so different words in one place, all else equal, are values."""
-    constants = sum(MASK not in word for word in rest)
+    constants = sum(_LETTER.search(word) is not None for word in rest)
     if constants < 2:
         return constants == 1 and len(words) >= 2 * _MANY
     # One of the words is a value already, by its own look: so is what stands in its place elsewhere.
