@@ -389,9 +389,10 @@ def _reasons_against(error: ReadError, change: ReadChange, measured: Measured) -
         yield sentence("it touches no file of the stack trace")
     elif measured.function.frame is None and measured.source.frame is None and measured.values["line"] < 0.3:
         yield sentence("what it changes there is far from the lines and functions of the trace")
-    if measured.already.frame is not None:
-        name = _of(measured.already.frame.function or measured.already.frame.source)
-        yield sentence("the code that failed has {} already, which this commit brings", name)
+    if (already := measured.already).frame is not None and already.file is not None:
+        source = already.frame.source
+        name = source if source in already.file.new_lines else already.frame.function
+        yield sentence("the code that failed has {} already, which this commit brings", _of(name))
     if change.tests_only:
         yield sentence("it changes tests only")
     if change.docs_only:

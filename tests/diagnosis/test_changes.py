@@ -350,6 +350,14 @@ def test_a_commit_that_brings_the_failing_function_is_hardly_its_fix():
     assert match.score < match_commits(NONE_PRICE, [commit(PATCH)], HistoryFacts())[0].score
 
 
+def test_a_commit_that_brings_the_printed_line_is_told_by_that_line():
+    text = 'Traceback:\n  File "/app/shop/orders.py", line 58, in total\n    rate = order["rate"]\nKeyError: \'rate\''
+    failing = group("KeyError", "'rate'", frame("/app/shop/orders.py", "total", 58), text=text)
+    culprit = commit(one_file("shop/orders.py", '-    rate = order.get("rate")', '+    rate = order["rate"]', start=58))
+    (match,) = match_commits(failing, [culprit], HistoryFacts())
+    assert says(match, 'the code that failed has rate = order["rate"] already, which this commit brings')
+
+
 def test_a_check_near_the_frame_is_named():
     (match,) = match_commits(NONE_PRICE, [commit(PATCH)], HistoryFacts())
     assert says(match, "adds a check of the kind that AttributeError asks for")
