@@ -423,14 +423,21 @@ def nothing_ready(evidence: Evidence, group: ErrorGroup) -> bool:
 # --- next steps -------------------------------------------------------------------------------------------------------
 
 
+def _waiting_fix(s: Situation) -> LedgerRow | None:
+    """A fix of the root or of what follows from it that does not run everywhere."""
+    about = (s.group.id if s.group else None, *s.chain.symptoms)
+    waiting = (FixVerdict.NOT_DEPLOYED, FixVerdict.PARTLY_DEPLOYED)
+    return next((row for row in s.ledger if row.group in about and row.verdict in waiting), None)
+
+
 def _next_steps(s: Situation, status: Status) -> tuple[Sentence, ...]:
     steps: list[Sentence] = []
     remedy = (s.signature.said(s.signature.remedy),) if s.signature and not s.signature.symptom else ()
     match status:
         case Status.INFRASTRUCTURE_ESCALATION | Status.PROVIDER_ESCALATION:
             steps += remedy
-            if s.first_with(FixVerdict.NOT_DEPLOYED, FixVerdict.PARTLY_DEPLOYED):
-                steps.append(sentence("Deploy the merged fix afterwards; alone it would not cure this."))
+            if row := _waiting_fix(s):
+                steps.append(sentence("Deploy {} afterwards; alone it would not cure this.", cut(row.fix.sha[:9])))
         case Status.APPLICATION_FIX | Status.CONFIGURATION_CHANGE:
             steps += remedy
         case Status.FIX_NOT_DEPLOYED:
