@@ -14,7 +14,6 @@ from app.evidence.entries import to_sample
 from app.evidence.grouping import Grouper, GroupKey, Place, ReadTrace, is_request
 from app.evidence.joining import Joiner, Occurrence
 from app.evidence.model import (
-    DeployEvent,
     Exposure,
     Fingerprint,
     LogEntry,
@@ -30,6 +29,7 @@ _MAX_NOTICES: Final = 200
 _MAX_INSTANCES: Final = 20_000
 """Per revision. Beyond, starts are counted too low, which makes a verdict on silence more careful and never less."""
 _MAX_DEPLOYS: Final = 2_000
+"""Audit entries of deployments that are kept, the newest."""
 
 PLATFORM_FAILURES: Final = (
     "Container called exit(",
@@ -69,7 +69,7 @@ class Observer:
         self._joiner = Joiner()
         self._grouper = Grouper()
         self._exposed: dict[tuple[str | None, str | None], _Exposed] = {}
-        self._deploys: list[tuple[LogEntry, DeployEvent]] = []
+        self._deploys: list[LogEntry] = []
         self._minute = 0
         self._minute_start = self._minute_end = datetime.fromtimestamp(0, UTC)
         self._tally = Tally()
@@ -94,8 +94,11 @@ class Observer:
             self._last = at
         elif at < self._first:
             self._first = at
-        if entry.audit is not None:
-            self._deploy(entry)
+        # Every method that makes, replaces or updates a service ends so. Few entries do, and reading them needs a sample.
+        if entry.audit is not None and entry.audit.method.lower().endswith("service"):
+            self._deploys.append(entry)
+            if len(self._deploys) >= 2 * _MAX_DEPLOYS:
+                self._deploys = _newest(self._deploys)
         for occurrence in self._joiner.add(entry):
             self._observe(occurrence)
 
@@ -105,12 +108,12 @@ class Observer:
             self._observe(occurrence)
         groups = self._grouper.finish()
         self._fingerprints = groups.fingerprints
-        deploys = sorted(self._deploys, key=lambda pair: (pair[1].at, pair[0].insert_id, pair[1].kind))
+        deploys = [deploy_event(entry, to_sample(entry, self._tally)) for entry in _newest(self._deploys)]
         return Observations(
             groups=groups.failures(self._tally),
             notices=groups.notices(self._tally, _MAX_NOTICES, _notice_rank),
             exposure=self._exposures(),
-            deploys=tuple(event for _, event in deploys),
+            deploys=tuple(event for event in deploys if event is not None),
             entries=self._entries,
             first_entry=self._first,
             last_entry=self._last,
@@ -155,12 +158,10 @@ class Observer:
         frozen = [exposure for exposed in self._exposed.values() if (exposure := exposed.frozen()) is not None]
         return tuple(sorted(frozen, key=lambda exposure: (exposure.service, exposure.revision)))
 
-    def _deploy(self, entry: LogEntry) -> None:
-        if len(self._deploys) >= _MAX_DEPLOYS:
-            return
-        event = deploy_event(entry, to_sample(entry, self._tally))
-        if event is not None:
-            self._deploys.append((entry, event))
+
+def _newest(entries: Sequence[LogEntry]) -> list[LogEntry]:
+    """The newest of them, oldest first."""
+    return sorted(entries, key=lambda entry: (entry.timestamp, entry.insert_id))[-_MAX_DEPLOYS:]
 
 
 def reports_failure(entry: LogEntry, trace: ReadTrace | None) -> bool:

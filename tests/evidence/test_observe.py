@@ -185,7 +185,8 @@ def test_few_notices_are_kept_and_the_platforms_first() -> None:
 
 def mixed() -> list[dict[str, Any]]:
     entries = [
-        raw(n, severity="ERROR", textPayload=f"user {name} lost {n}") for n, name in enumerate(["ab", "cd", "ef", "gh", "ij"])
+        raw(n, severity="ERROR", textPayload=f"user {name} lost {n}")
+        for n, name in enumerate(["ab", "cd", "ef", "gh", "ij"])
     ]
     entries += [
         raw(10 + n, textPayload=TRACE.format(line=n, key=n), revision=f"shop-0000{n % 2}-abc") for n in range(6)
@@ -213,6 +214,16 @@ def test_observations_do_not_depend_on_the_direction_of_reading(order: str) -> N
         return observer.finish()
 
     assert without_origin(run(again)) == without_origin(run(entries))
+
+
+def test_a_deployment_is_told_from_its_audit_entry() -> None:
+    method = "google.cloud.run.v1.Services.ReplaceService"
+    called = audit(3, method=method)
+    called["protoPayload"] |= {"serviceName": "run.googleapis.com", "resourceName": "namespaces/demo/services/shop"}
+    other = audit(4, method="google.cloud.run.v1.Services.GetService")
+    seen = observe([other, called])
+    assert [(event.service, event.at) for event in seen.deploys] == [("shop", START + timedelta(seconds=3))]
+    assert {notice.kind for notice in seen.notices} == {GroupKind.AUDIT}
 
 
 def test_origins_are_remembered_only_when_asked() -> None:
