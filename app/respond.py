@@ -397,6 +397,11 @@ async def run_audit(service: Service, job: str) -> None:
     await publish(service, session, place, order, saved, report, issue)
     if order.reacts:
         await _react_to(session, place, order.comment, "rocket")
+    incident = load_incident(service, order.repository_id, order.issue)
+    if config.file.follow_up.automatic and order.watch is None and incident.chain == 0:
+        watched = follow_up.watch(incident, service.clock(), _length(config.file.follow_up.watch), order.environment)
+        save_incident(service, order.repository_id, order.issue, watched)
+        enqueue_look(service, order, watched, _length(config.file.follow_up.every), 1)
 
 
 async def _investigate(
@@ -532,7 +537,9 @@ class Look:
 LOOK: TypeAdapter[Look] = TypeAdapter(Look)
 
 
-def enqueue_look(service: Service, event: Event | Look, incident: Incident, after: timedelta, number: int) -> None:
+def enqueue_look(
+    service: Service, event: Event | Look | AuditOrder, incident: Incident, after: timedelta, number: int
+) -> None:
     look = Look(event.installation, event.repository_id, event.repository, event.issue or 0, incident.chain, number)
     job = f"watch:{look.repository_id}#{look.issue}:{look.chain}:{number}"
     service.jobs.enqueue_in(

@@ -64,6 +64,7 @@ class Service(_Strict):
     source_roots: list[str] = []
     impact: Impact | None = None
     critical: bool | None = None
+    """One critical service makes an audit of its environment critical."""
 
 
 class Owners(_Strict):
@@ -195,21 +196,25 @@ def to_scope(config: RepoConfig, environment: str | None, *, public: bool) -> Sc
             at = at[:-1]
         return ConfigLine(cut(text), config.path, config.places.get(at, (1, 1))[0])
 
-    critical: ConfigLine | None = None
-    is_critical = False
+    stated: list[tuple[bool, ConfigLine]] = []
     if chosen is not None and chosen.critical is not None:
-        is_critical = chosen.critical
-        word = "true" if is_critical else "false"
-        critical = line(f"critical: {word}", "environments", str(environment), "critical")
+        place = ("environments", str(environment), "critical")
+        stated.append((chosen.critical, line(f"critical: {str(chosen.critical).lower()}", *place)))
+    stated += [
+        (said, line(f"{name}: critical: {str(said).lower()}", "services", name, "critical"))
+        for name in served
+        if (said := file.services[name].critical) is not None
+    ]
+    is_critical, critical = next((one for one in stated if one[0]), stated[0] if stated else (False, None))
     teams: dict[LayerOwner, ConfigLine] = {}
     for owner in LayerOwner:
         mention = getattr(file.owners, owner.value)
         if mention is not None:
             teams[owner] = line(mention, "owners", owner.value)
     impact = tuple(
-        line(f"{name}: {stated.statement} (stated by {stated.owner})", "services", name, "impact", "statement")
+        line(f"{name}: {said.statement} (stated by {said.owner})", "services", name, "impact", "statement")
         for name in served
-        if (stated := file.services[name].impact) is not None
+        if (said := file.services[name].impact) is not None
     )
     roots = tuple(sorted({root for name in served for root in file.services[name].source_roots}, key=_longest_first))
     return Scope(

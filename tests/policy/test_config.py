@@ -54,6 +54,17 @@ def test_each_statement_keeps_its_line() -> None:
     assert scope.source_roots == ("/workspace/app", "/app")
 
 
+def test_a_critical_service_makes_its_environment_critical() -> None:
+    text = GOOD.replace("    critical: true\n", "").replace("  checkout:\n", "  checkout:\n    critical: true\n")
+    scope = to_scope(config(text), "production", public=False)
+    assert scope.is_critical
+    assert scope.critical is not None
+    assert (scope.critical.text, scope.critical.line) == ("checkout: critical: true", 12)
+    assert not to_scope(
+        config(GOOD.replace("critical: true", "critical: false")), "production", public=False
+    ).is_critical
+
+
 def test_what_is_not_said_is_not_known() -> None:
     scope = to_scope(config(), "staging", public=True)
     assert (scope.critical, scope.is_critical, scope.public) == (None, False, True)

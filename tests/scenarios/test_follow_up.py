@@ -80,6 +80,17 @@ def test_a_watch_looks_at_once_and_unwatch_ends_it(
     assert incident(running, repository, issue).watch_until is None
 
 
+def test_configured_watching_begins_with_the_first_audit(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
+) -> None:
+    repository.files[".github/infra-audit.yml"] = "version: 1\nfollow_up: {automatic: true}\n"
+    say(github, repository, issue, "/audit")
+    eventually(lambda: incident(running, repository, issue).watch_until)
+    say(github, repository, issue, "/audit unwatch")
+    say(github, repository, issue, "/audit")
+    assert incident(running, repository, issue).watch_until is None
+
+
 def test_a_deployment_makes_a_watched_issue_be_looked_at(
     github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
 ) -> None:
