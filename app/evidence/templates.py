@@ -30,7 +30,7 @@ _HEX: Final = re.compile(r"^(?:0x)?[0-9a-fA-F]{8,}$")
 _MAX_BYTES: Final = 4_096
 """Only the head of a message is looked at: what tells faults apart stands at its beginning."""
 _MAX_WORDS: Final = 64
-_MEMO: Final = 16_384
+_MEMO: Final = 8_192
 """Entries of each memo. They are dropped together when full: the few hundred that matter are back at once."""
 _LONG: Final = 1_024
 """Bytes. Longer lines are not remembered: they rarely come twice, and memory is counted in entries."""
