@@ -159,13 +159,20 @@ class Jobs:
         if self._reaper is not None:
             self._reaper.start()
 
-    def stop(self, grace: timedelta = timedelta(seconds=10)) -> None:
-        """Let running jobs finish within `grace`; what is cut off then runs again at the next start."""
+    def stop(
+        self, grace: timedelta = timedelta(seconds=10), close: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Let running jobs finish within `grace`; what is cut off then runs again at the next start.
+
+        `close` runs last on the loop: for what was opened on it.
+        """
         global _current
         if self._reaper is not None:
             self._reaper.stop()
         DBOS.destroy(workflow_completion_timeout_sec=max(1, int(grace.total_seconds())))
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(timeout=10)
+        if close is not None:
+            asyncio.run_coroutine_threadsafe(_close(close), self._loop).result(timeout=10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
         if not self._thread.is_alive():
@@ -284,6 +291,10 @@ async def _cancel_all() -> None:
     for task in rest:
         task.cancel()
     await asyncio.gather(*rest, return_exceptions=True)
+
+
+async def _close(close: Callable[[], Awaitable[None]]) -> None:
+    await close()
 
 
 async def _call(handler: Handler, argument: str, attempt: int) -> None:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import uvicorn
 
 from app.archive import Archive, Inbox, StoredDelivery
+from app.errors import SourceRefused
 from app.evidence.model import Request
 from app.github.client import PACE, GitHub
 from app.investigate import Sources, investigate
@@ -37,6 +38,8 @@ class Parts:
     pace: timedelta = PACE
     poll: timedelta = timedelta(milliseconds=200)
     sweep_cron: str = "0 */5 * * * *"
+    close: Callable[[], Awaitable[None]] | None = None
+    """Closes what the sources opened, on the loop that they opened it on."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """Where the operator's notification addresses are looked up."""
 
@@ -64,7 +67,7 @@ class Running:
         self._closing.callback(self.archive.close)
         self.jobs = Jobs(settings.store, handlers(self._get), concurrency=settings.concurrency, poll=parts.poll)
         self.jobs.open_loop()
-        self._closing.callback(self.jobs.stop)
+        self._closing.callback(lambda: self.jobs.stop(close=self._disconnect))
         github = asyncio.run_coroutine_threadsafe(self._connect(), self.jobs.loop).result()
         self._service = Service(
             github=github,
@@ -93,6 +96,12 @@ class Running:
         settings = self.settings
         return GitHub(settings.app_id, settings.private_key, base_url=settings.github_api, pace=self._parts.pace)
 
+    async def _disconnect(self) -> None:
+        if self._service is not None:
+            await self._service.github.close()
+        if self._parts.close is not None:
+            await self._parts.close()
+
     def _get(self) -> Service:
         assert self._service is not None
         return self._service
@@ -113,8 +122,7 @@ def google_parts(settings: Settings, environment: Mapping[str, str]) -> Parts:
     """The parts of a real server: Google Cloud, as far as the operator grants it."""
     from app.sources.google import GoogleSources  # Google's libraries take long to import
 
-    operator = operator_of(settings)
-    google = GoogleSources(operator)
+    google = GoogleSources(operator_of(settings))
 
     def sources(
         repository: AuditedRepository,
@@ -124,17 +132,15 @@ def google_parts(settings: Settings, environment: Mapping[str, str]) -> Parts:
         return google.open(repository.installation, repository.id, projects)
 
     async def doctor(repository: AuditedRepository) -> tuple[tuple[str, str, str], ...]:
-        binding = operator.binding(repository.installation, repository.id)
+        binding = google.binding(repository.installation, repository.id)
         if binding is None:
             return ()
-        account = binding.service_account or "the server's own account"
-        return (
-            ("Projects", ", ".join(binding.projects), ""),
-            ("Logs are read through", ", ".join(binding.log_views) or "the projects' default views", ""),
-            ("Account", account, ""),
-        )
+        try:
+            return await google.doctor(binding).examine(datetime.now(UTC))
+        except SourceRefused as refused:
+            return (("credentials", refused.reason, refused.remedy or ""),)
 
-    return Parts(sources=sources, doctor=doctor, environment=environment)
+    return Parts(sources=sources, doctor=doctor, close=google.close, environment=environment)
 
 
 def serve(settings: Settings, parts: Parts) -> None:

@@ -15,8 +15,7 @@ from pydantic import TypeAdapter
 
 from app import follow_up
 from app.archive import Archive, SavedAudit
-from app.errors import SourceRefused
-from app.evidence.model import LayerOwner, LogEntry, LogQuestion, LogsRead, Request, ServiceName, Window
+from app.evidence.model import LayerOwner, Request, ServiceName, Window
 from app.follow_up import INCIDENT, Incident
 from app.github.client import GitHub, Refused, Session, web_address
 from app.github.history import GitHubHistory
@@ -423,10 +422,7 @@ async def _investigate(
     )
     chosen = config.file.environments.get(order.environment) if order.environment else None
     projects = tuple(chosen.projects) if chosen is not None else ()
-    try:
-        sources = service.sources(repository, request, projects)
-    except SourceRefused as refused:
-        sources = Sources(logs=_NoLogs(refused))
+    sources = service.sources(repository, request, projects)
     if sources.history is None:
         history = GitHubHistory(session, order.repository, limit=CALLS_PER_AUDIT - CALLS_KEPT)
         sources = replace(sources, history=history)
@@ -436,16 +432,6 @@ async def _investigate(
     target = findings.report.escalation.target
     service.archive.finish_audit(saved.page, findings.evidence, findings.report, service.clock(), target)
     return findings.report
-
-
-class _NoLogs:
-    """Stands where a log source could not even be opened, so that the report says why."""
-
-    def __init__(self, refused: SourceRefused) -> None:
-        self._refused = refused
-
-    async def read(self, question: LogQuestion, sink: Callable[[LogEntry], None]) -> LogsRead:  # noqa: ARG002
-        raise self._refused
 
 
 async def _show_progress(service: Service, session: Session, place: Place, order: AuditOrder) -> None:

@@ -16,15 +16,12 @@ import pytest
 from sqlalchemy import text
 
 from app.errors import SourceRefused
-from app.evidence.model import Request
-from app.investigate import Sources
 from app.main import Running, google_parts
-from app.respond import AuditedRepository
 from app.settings import read_settings
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
 from tests.fakes.openapi.contract import contract
-from tests.fakes.service import ListedLogs, environment, eventually, failures, parts_of, service
+from tests.fakes.service import ListedLogs, environment, eventually, failures, service
 
 
 @pytest.fixture
@@ -432,13 +429,14 @@ def test_a_repository_that_was_granted_nothing_is_told_whom_to_ask(
         assert any("Ask the operator" in c.body for c in github.ours(repository, issue))
 
 
-def test_a_source_that_cannot_be_opened_is_a_gap_of_the_report(
+def test_a_source_that_refuses_is_a_gap_of_the_report(
     github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
 ) -> None:
-    def refuse(repository: AuditedRepository, request: Request, projects: tuple[str, ...]) -> Sources:
-        raise SourceRefused("logs", "no credentials", meaning="nothing can be said about the failures")
+    class Refusing(ListedLogs):
+        async def read(self, question: object, sink: object) -> NoReturn:
+            raise SourceRefused("logs", "no credentials", meaning="nothing can be said about the failures")
 
-    with service(github, store, parts=replace(parts_of(ListedLogs([])), sources=refuse)):
+    with service(github, store, Refusing([])):
         github.send(github.say(repository, issue, "dana", "/audit"))
         eventually(lambda: "rocket" in reactions(github, repository, "dana"))
         (report,) = github.ours(repository, issue)
