@@ -651,10 +651,11 @@ class ProbeKind(StrEnum):
 
 
 class ProbeState(StrEnum):
-    """No data, no access and healthy are different things."""
+    """No data, no access and healthy are different things. CHANGING: read, but in the middle of a change, so neither."""
 
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
+    CHANGING = "changing"
     NOT_ASKED = "not asked"
     NO_ACCESS = "no access"
     NOT_FOUND = "not found"

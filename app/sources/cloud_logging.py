@@ -7,6 +7,7 @@ may be read at all to its caller: entries of any other project are refused here 
 
 import asyncio
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,16 +16,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
 
 from google.api_core import exceptions
+from google.cloud.appengine_logging_v1.types import RequestLog
 from google.cloud.audit.audit_log_pb2 import AuditLog
 from google.cloud.logging_v2.types import ListLogEntriesRequest
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
 
 from app.errors import SourceRefused, Unavailable
 from app.evidence.entries import BadEntry, parse_entry
-from app.evidence.model import Gap, LogEntry, LogQuestion, LogsRead, Reading, Severity, Window
+from app.evidence.model import Gap, LogEntry, LogQuestion, LogsRead, Reading, ServiceName, Severity, Window
 from app.redact import cut
 from app.sources import filters
 from app.sources.filters import Filter
+from app.sources.google_auth import no_token
+from app.sources.rest import mapping, text
 
 _log = logging.getLogger(__name__)
 
@@ -61,27 +65,38 @@ class Plan:
 
 
 class Limiter:
-    """At most `per_minute` reads in any 60 s, shared by all audits of a project. Waiting is fair, in order of asking."""
+    """At most `per_minute` reads in any 60 s, shared by all audits that are charged to a project; first come, first served."""
 
     def __init__(
         self,
         per_minute: int = 50,
         *,
+        patience: timedelta = timedelta(seconds=65),
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._times: deque[float] = deque(maxlen=per_minute)
+        self.per_minute = per_minute
+        self._patience = patience.total_seconds()
+        self._slots: deque[float] = deque(maxlen=per_minute)
         self._clock = clock
         self._sleep = sleep
-        self._turn = asyncio.Lock()
+
+    @property
+    def spent(self) -> int:
+        """Reads of the last 60 s, and those that are waited for."""
+        return sum(slot > self._clock() - 60 for slot in self._slots)
 
     async def take(self) -> None:
-        async with self._turn:
-            if len(self._times) == self._times.maxlen:
-                wait = self._times[0] + 60 - self._clock()
-                if wait > 0:
-                    await self._sleep(wait)
-            self._times.append(self._clock())
+        """Waits for a turn. Raises `Unavailable` when that would take longer than `patience`, and then takes none."""
+        now = self._clock()
+        slot = max(now, self._slots[0] + 60) if len(self._slots) == self.per_minute else now
+        if slot - now > self._patience:
+            raise Unavailable(
+                "other audits use up the read quota of Cloud Logging", retry_after=timedelta(seconds=slot - now)
+            )
+        self._slots.append(slot)
+        if slot > now:
+            await self._sleep(slot - now)
 
 
 @dataclass(slots=True)
@@ -108,14 +123,23 @@ class _Audit:
     seen: set[tuple[datetime, str]] = field(default_factory=set[tuple[datetime, str]])
     foreign: int = 0
     first_failure: datetime | None = None
+    counted: int | None = None
+    """Entries of severity ERROR and above by the provider's own metric; None when it was not asked or not told."""
     gaps: list[Gap] = field(default_factory=list[Gap])
+
+
+class Counts(Protocol):
+    """How many failures there are, without pulling them."""
+
+    async def failures(self, window: Window, services: Sequence[ServiceName]) -> int | None: ...
 
 
 class CloudLogging:
     """Entries of `resources` (`projects/p`, or a log view) by a plan of reads.
 
     `allowed` are the project ids that entries may come from. Raises `SourceRefused` when the very first read is not permitted
-    and `Unavailable` when the service is out at that point; later trouble becomes a gap, and what was read counts.
+    and `Unavailable` when the service is out at that point; later trouble becomes a gap, and what was read counts. `counts`
+    says how many failures there are when not all were read; None: nothing can.
     """
 
     def __init__(
@@ -125,10 +149,12 @@ class CloudLogging:
         allowed: frozenset[str],
         limiter: Limiter,
         *,
+        counts: Counts | None = None,
         plan: Plan = Plan(),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
+        self._counts = counts
         self._resources = list(resources)
         self._allowed = allowed
         self._limiter = limiter
@@ -150,6 +176,8 @@ class CloudLogging:
             return one
 
         failed = await step("failures", window, self._plan.failures, services, filters.failures())
+        if failed.unread is not None and self._counts is not None:
+            audit.counted = await self._counts.failures(window, question.services)
         if failed.unread is not None and failed.oldest is not None and failed.oldest > window.start:
             earlier = Window(window.start, failed.oldest)
             share = filters.sampled(_SHARE_OF_THE_REST)
@@ -166,6 +194,14 @@ class CloudLogging:
             if around.start < around.end:
                 await step("around the first failure", around, self._plan.onset, services)
         return LogsRead(tuple(self._reading(one) for one in steps), tuple(self._gaps(steps, audit)))
+
+    async def newest(self, window: Window) -> datetime | None:
+        """When the newest entry was written, by one call for one entry. Raises `SourceRefused` and `Unavailable`."""
+        step = _Step("newest", filters.every(filters.within(window)), window, pages=1)
+        page = await self._page(step, "", size=1)
+        for entry in page.entries:
+            return _time(entry.timestamp)
+        return None
 
     # --- one step -----------------------------------------------------------------------------------------------------
 
@@ -195,13 +231,13 @@ class CloudLogging:
             # A page may be empty and still have a successor: the service ran out of time, not out of entries.
         step.unread = f"the budget of {step.pages} pages for {step.name} was spent"
 
-    async def _page(self, step: _Step, token: str) -> Any:
+    async def _page(self, step: _Step, token: str, size: int = PAGE) -> Any:
         """One page as raw protobuf. Retries what may pass; raises `SourceRefused` or `Unavailable` otherwise."""
         request = ListLogEntriesRequest(
             resource_names=self._resources,
             filter=step.filter,
             order_by="timestamp desc",
-            page_size=PAGE,
+            page_size=size,
             page_token=token,
         )
         trouble = ""
@@ -226,32 +262,44 @@ class CloudLogging:
                 exceptions.Aborted,
                 exceptions.Unknown,
             ) as out:
+                if "metadata from plugin failed" in out.message:  # how gRPC tells that there is no access token
+                    raise no_token("the credentials were refused") from None
                 trouble = f"Cloud Logging is out ({type(out).__name__})"
             except (exceptions.PermissionDenied, exceptions.Unauthenticated) as denied:
                 raise self._denied(denied) from None
             except exceptions.NotFound:
-                raise SourceRefused(
-                    "logs",
+                raise _refused(
                     "the project or log view does not exist, or is hidden (NOT_FOUND)",
-                    meaning="no entry was shown, which says nothing about whether there are any",
-                    remedy="check the project ids of the operator's file",
+                    "check the project ids of the operator's file",
                 ) from None
             except exceptions.InvalidArgument as wrong:
-                if not token:
-                    raise  # our own filter is wrong: a bug
-                # Page tokens live a day and belong to one query; the pages so far stand.
-                raise Unavailable(f"the page token is no longer taken ({wrong.message})") from None
+                if token:
+                    # Page tokens live a day and belong to one query; the pages so far stand.
+                    raise Unavailable("the page token is no longer taken (INVALID_ARGUMENT)") from None
+                _log.error("Cloud Logging refuses the query of %s: %s", step.name, str(wrong))
+                raise _refused("the query was not accepted (INVALID_ARGUMENT)", "report this as a fault") from None
+            except exceptions.GoogleAPICallError as other:
+                raise _refused(f"Cloud Logging answered {type(other).__name__}", "run the audit again later") from None
         raise Unavailable(trouble or "the read budget was spent on retries", retry_after=timedelta(minutes=1))
 
-    def _denied(self, denied: Exception) -> SourceRefused:
-        restricted = "field" in str(denied).lower()
-        return SourceRefused(
-            "logs",
-            "a restricted field was asked for (PERMISSION_DENIED)"
-            if restricted
-            else f"not permitted ({type(denied).__name__})",
-            meaning="the entries were not shown, which says nothing about whether there are any",
-            remedy=f"grant roles/logging.viewer on {', '.join(self._resources)} to the auditor's account",
+    def _denied(self, denied: Any) -> SourceRefused:
+        if denied.reason == "SERVICE_DISABLED":
+            consumer = text(mapping(denied.metadata), "consumer").removeprefix("projects/")
+            project = f" --project={consumer}" if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", consumer) else ""
+            return _refused(
+                "the Cloud Logging API is not enabled", f"run `gcloud services enable logging.googleapis.com{project}`"
+            )
+        if isinstance(denied, exceptions.Unauthenticated):
+            return _refused("Cloud Logging does not accept the credentials", "run `infra-audit doctor`")
+        if "restricted" in str(denied).lower():
+            return _refused(
+                "a restricted field was asked for (PERMISSION_DENIED)",
+                "grant roles/logging.fieldAccessor to the auditor's account",
+            )
+        role = "roles/logging.viewAccessor" if "/views/" in self._resources[0] else "roles/logging.viewer"
+        return _refused(
+            "not permitted to read the logs (PERMISSION_DENIED)",
+            f"grant {role} on {', '.join(self._resources)} to the auditor's account",
         )
 
     def _take(self, raw: Any, step: _Step, audit: _Audit) -> None:
@@ -302,15 +350,23 @@ class CloudLogging:
             )
         failed = steps[0]
         if failed.unread is not None and not audit.gaps:
+            # Failures below ERROR are read too, so the metric may count less than was read; then it says nothing.
+            more = audit.counted is not None and audit.counted > failed.entries
+            of = f" of about {audit.counted:,}, as Cloud Monitoring counts them," if more else ""
             gaps.append(
                 Gap(
                     "logs",
-                    cut(failed.unread),
+                    cut(f"{failed.unread}; {failed.entries:,}{of} failing entries were read"),
                     "there are more failures than were read; counts are lower bounds, and the onset may be earlier",
                     "ask for a shorter window or a single service",
                 )
             )
         return gaps
+
+
+def _refused(reason: str, remedy: str) -> SourceRefused:
+    meaning = "no entry was shown, which says nothing about whether there are any"
+    return SourceRefused("logs", reason, meaning=meaning, remedy=remedy)
 
 
 def _project_of(log_name: str) -> str | None:
@@ -374,7 +430,10 @@ def mapping_of(raw: Any) -> Mapping[str, Any]:
 
 def _time(stamp: Any) -> datetime:
     # `ToDatetime` costs three times as much, and an audit does this for every entry.
-    return datetime.fromtimestamp(stamp.seconds, UTC).replace(microsecond=stamp.nanos // 1000)
+    try:
+        return datetime.fromtimestamp(stamp.seconds, UTC).replace(microsecond=stamp.nanos // 1000)
+    except (ValueError, OverflowError, OSError):
+        raise BadEntry("timestamp is out of range") from None
 
 
 def _struct(struct: Any) -> dict[str, Any]:
@@ -399,9 +458,42 @@ def _value(value: Any) -> Any:
 
 
 def _any(packed: Any) -> dict[str, Any]:
-    """An audit entry out of its envelope; other payload types are named and stay closed."""
-    if packed.type_url.endswith("google.cloud.audit.AuditLog"):
-        opened = AuditLog()
-        opened.ParseFromString(packed.value)
-        return MessageToDict(opened) | {"@type": packed.type_url}
-    return {"@type": packed.type_url}
+    """An audit or App Engine entry out of its envelope, field by field; other payload types are named and stay closed.
+
+    The whole is never opened: messages inside may be of types that nobody knows here, and `request` of a caller's secrets.
+    """
+    found: dict[str, Any] = {"@type": packed.type_url}
+    try:
+        if packed.type_url.endswith("google.cloud.audit.AuditLog"):
+            found |= _audit(AuditLog.FromString(packed.value))
+        elif packed.type_url.endswith("google.appengine.logging.v1.RequestLog"):
+            found |= _request_log(_REQUEST_LOG.FromString(packed.value))
+    except DecodeError:
+        pass  # what cannot be opened is still an entry, of a type that is named
+    return found
+
+
+def _audit(audit: Any) -> dict[str, Any]:
+    return {
+        "serviceName": audit.service_name,
+        "methodName": audit.method_name,
+        "resourceName": audit.resource_name,
+        "status": {"code": audit.status.code, "message": audit.status.message},
+        "authorizationInfo": [
+            {"permission": info.permission, "granted": info.granted, "resource": info.resource}
+            for info in audit.authorization_info
+        ],
+        **{part: _struct(getattr(audit, part)) for part in ("request", "response", "metadata") if audit.HasField(part)},
+    }
+
+
+_REQUEST_LOG: Any = cast("Any", RequestLog).pb()
+
+
+def _request_log(request: Any) -> dict[str, Any]:
+    return {
+        "method": request.method,
+        "resource": request.resource,
+        "status": request.status,
+        "line": [{"logMessage": line.log_message} for line in request.line],
+    }

@@ -52,7 +52,7 @@ async def read(
     address: str,
     *,
     services: tuple[str, ...] = (),
-    plan: Plan = Plan(),
+    plan: Plan = DEFAULT,
     resources: tuple[str, ...] = ("projects/shop",),
 ) -> tuple[list[LogEntry], LogsRead]:
     got: list[LogEntry] = []
@@ -207,3 +207,16 @@ async def test_the_limiter_keeps_the_minute_quota() -> None:
         await limiter.take()
         now += 1
     assert waits == [57, 57]
+
+
+async def test_who_would_wait_for_longer_than_a_minute_is_told_when_to_come_back() -> None:
+    async def sleep(_seconds: float) -> None:
+        return None
+
+    limiter = Limiter(2, clock=lambda: 0.0, sleep=sleep)
+    for _ in range(4):
+        await limiter.take()
+    with pytest.raises(Unavailable) as refused:
+        await limiter.take()
+    assert refused.value.retry_after == timedelta(seconds=120)
+    assert limiter.spent == 2

@@ -1,0 +1,97 @@
+"""Numbers of Cloud Monitoring: how many entries there are without pulling them, and what a database's own metrics say.
+
+Owns the filters, the alignment and the reading of points. Metrics lag by up to four minutes and know no payload, so they are
+shown beside counts of entries and never instead of them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from app.evidence.model import ServiceName, Window
+from app.sources.filters import literal
+from app.sources.rest import NotRead, Rest, inner, moment, rows, text
+
+HOST = "monitoring.googleapis.com"
+ROLE = "roles/monitoring.viewer"
+_POINTS = 120
+_FIELDS = "timeSeries(points(interval/endTime,value(int64Value,doubleValue)))"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    at: datetime
+    value: float
+
+
+class Monitoring:
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    async def points(
+        self,
+        project: str,
+        metric: str,
+        condition: str,
+        window: Window,
+        *,
+        align: Literal["ALIGN_MIN", "ALIGN_MAX", "ALIGN_SUM"],
+        reduce: Literal["REDUCE_MIN", "REDUCE_MAX", "REDUCE_SUM"],
+    ) -> list[Point]:
+        """One series over all that fit, oldest first, in at most some 120 points. Raises `NotRead`."""
+        seconds = window.length.total_seconds()
+        query = {
+            "filter": f"metric.type={literal(metric)} AND {condition}",
+            "interval.startTime": _rfc3339(window.start),
+            "interval.endTime": _rfc3339(window.end),
+            "aggregation.alignmentPeriod": f"{max(60, 60 * math.ceil(seconds / _POINTS / 60))}s",
+            "aggregation.perSeriesAligner": align,
+            "aggregation.crossSeriesReducer": reduce,
+        }
+        raw = await self._rest.get(HOST, f"/v3/projects/{project}/timeSeries", _FIELDS, query)
+        found: list[Point] = []
+        for series in rows(raw.get("timeSeries")):
+            for point in rows(series.get("points")):
+                value = inner(point, "value")
+                written = text(value, "int64Value") or text(value, "doubleValue")
+                at = moment(text(inner(point, "interval"), "endTime"))
+                if at is not None and written:
+                    found.append(Point(at, float(written)))
+        return sorted(found, key=lambda point: point.at)
+
+
+class EntryCounts:
+    """How many entries of severity ERROR and above the projects' logs took in."""
+
+    def __init__(self, monitoring: Monitoring, projects: Sequence[str]) -> None:
+        self._monitoring = monitoring
+        self._projects = tuple(projects)
+
+    async def failures(self, window: Window, services: Sequence[ServiceName]) -> int | None:
+        """None when any project's count cannot be read: a part would be taken for the whole."""
+        severe = " OR ".join(f'metric.labels.severity="{name}"' for name in ("ERROR", "CRITICAL", "ALERT", "EMERGENCY"))
+        condition = f"({severe})"
+        if services:
+            names = " OR ".join(f"resource.labels.service_name={literal(name)}" for name in services)
+            condition += f" AND ({names})"
+        total = 0.0
+        try:
+            for project in self._projects:
+                points = await self._monitoring.points(
+                    project,
+                    "logging.googleapis.com/log_entry_count",
+                    condition,
+                    window,
+                    align="ALIGN_SUM",
+                    reduce="REDUCE_SUM",
+                )
+                total += sum(point.value for point in points)
+        except NotRead:
+            return None
+        return int(total)
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

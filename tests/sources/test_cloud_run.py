@@ -1,0 +1,133 @@
+"""Revisions as the API tells them: traffic, readiness, and where the commit was read."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from app.errors import SourceRefused, Unavailable
+from app.evidence.model import CommitSource, LiveRevision, Place, ServiceName
+from app.sources.cloud_run import CloudRun
+from app.sources.rest import Rest
+from tests.fakes.google_rest import FakeGoogle, Trouble, serve_google
+
+HOST = "run.googleapis.com"
+SERVICE = "projects/shop-prod/locations/europe-west1/services/web"
+PLACE = Place("cloud_run_revision", "shop-prod", "europe-west1", ServiceName("web"))
+BUILD = "0d1f3e5a-1111-4222-8333-444455556666"
+
+
+def revision(
+    number: int, *, ready: str = "CONDITION_SUCCEEDED", image: str = "r.dev/web:1", **labels: str
+) -> dict[str, Any]:
+    return {
+        "name": f"{SERVICE}/revisions/web-0000{number}",
+        "createTime": f"2026-03-04T0{number}:00:00.123456789Z",
+        "labels": {name.replace("_", "-"): value for name, value in labels.items()},
+        "containers": [{"image": image, "env": [{"name": "TOKEN", "value": "s3cr3t"}]}],
+        "conditions": [
+            {"type": "ContainerReady", "state": "CONDITION_SUCCEEDED"},
+            {"type": "Ready", "state": ready, "message": "the container did not start" if "FAILED" in ready else ""},
+        ],
+    }
+
+
+@pytest.fixture
+def google() -> Iterator[FakeGoogle]:
+    fake = FakeGoogle()
+    fake.put(
+        f"{HOST}/v2/{SERVICE}",
+        {
+            "latestReadyRevision": f"{SERVICE}/revisions/web-00002",
+            "trafficStatuses": [
+                {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 90},
+                {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": "web-00001", "percent": 10},
+                {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": "web-00001", "tag": "old"},
+            ],
+        },
+    )
+    fake.put(
+        f"{HOST}/v2/{SERVICE}/revisions",
+        {
+            "revisions": [
+                revision(3, ready="CONDITION_FAILED", gcb_build_id=BUILD, gcb_trigger_region="europe-west1"),
+                revision(2, commit_sha="a" * 40),
+                revision(1, image=f"r.dev/web:{'b' * 12}@sha256:{'c' * 64}"),
+            ]
+        },
+    )
+    fake.put(
+        f"cloudbuild.googleapis.com/v1/projects/shop-prod/locations/europe-west1/builds/{BUILD}",
+        {"substitutions": {"COMMIT_SHA": "d" * 40, "_DB_PASSWORD": "hunter2"}},
+    )
+    with serve_google(fake):
+        yield fake
+    assert fake.violations == []
+
+
+async def read(google: FakeGoogle, *places: Place) -> tuple[LiveRevision, ...]:
+    async with httpx.AsyncClient() as http:
+        rest = Rest(http, address=google.address, deadline=timedelta(seconds=1))
+        return await CloudRun(rest, frozenset({"shop-prod"})).revisions(places or (PLACE,))
+
+
+async def test_traffic_readiness_and_commits_are_told(google: FakeGoogle) -> None:
+    third, second, first = await read(google)
+    assert [r.traffic_percent for r in (third, second, first)] == [0, 90, 10]
+    assert [r.ready for r in (third, second, first)] == [False, True, True]
+    assert third.ready_reason == "the container did not start"
+    assert first.created_at == datetime(2026, 3, 4, 1, 0, 0, 123456, UTC)
+    assert [(claim.sha, claim.source) for r in (third, second, first) for claim in r.commits] == [
+        ("d" * 40, CommitSource.BUILD),
+        ("a" * 40, CommitSource.REVISION_LABEL),
+        ("b" * 12, CommitSource.IMAGE_TAG),
+    ]
+    assert "hunter2" not in repr((third, second, first))
+
+
+@pytest.mark.parametrize("trouble", [403, 404, 429, 500, "malformed", "slow", "reset"])
+async def test_a_build_that_is_not_shown_leaves_the_commit_unknown(google: FakeGoogle, trouble: Trouble) -> None:
+    google.troubles["cloudbuild.googleapis.com"] = trouble
+    third, *others = await read(google)
+    assert third.commits == ()
+    assert all(other.commits for other in others)
+
+
+async def test_without_permission_it_is_refused_and_the_role_is_named(google: FakeGoogle) -> None:
+    google.permissions["shop-prod"] = {"run.services.get"}
+    with pytest.raises(SourceRefused) as refused:
+        await read(google)
+    assert refused.value.remedy == "grant roles/run.viewer to the auditor's account"
+    google.disabled.add(HOST)
+    with pytest.raises(SourceRefused) as refused:
+        await read(google)
+    assert refused.value.remedy == "run `gcloud services enable run.googleapis.com --project=4711`"
+
+
+@pytest.mark.parametrize("trouble", [429, 503, "malformed", "not an object", "slow", "reset"])
+async def test_an_api_that_is_out_is_unavailable(google: FakeGoogle, trouble: Trouble) -> None:
+    google.troubles[HOST] = trouble
+    with pytest.raises(Unavailable):
+        await read(google)
+
+
+async def test_a_service_that_is_gone_has_no_revisions(google: FakeGoogle) -> None:
+    assert await read(google, PLACE._replace(service=ServiceName("gone"))) == ()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        PLACE._replace(project="stranger"),
+        PLACE._replace(resource_type="k8s_container"),
+        PLACE._replace(resource_type="cloud_run_job"),
+        PLACE._replace(resource_type="cloud_function"),
+        PLACE._replace(location="../../stranger"),
+        PLACE._replace(service=ServiceName("web?x=1")),
+    ],
+)
+async def test_what_has_no_revisions_or_was_not_granted_is_not_asked(google: FakeGoogle, place: Place) -> None:
+    assert await read(google, place) == ()
+    assert google.calls == []
