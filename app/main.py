@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 import uvicorn
 
 from app.archive import Archive, Inbox, StoredDelivery
-from app.errors import SourceRefused
 from app.evidence.model import Request
 from app.github.client import PACE, GitHub
 from app.investigate import Sources, investigate
@@ -132,13 +131,7 @@ def google_parts(settings: Settings, environment: Mapping[str, str]) -> Parts:
         return google.open(repository.installation, repository.id, projects)
 
     async def doctor(repository: AuditedRepository) -> tuple[tuple[str, str, str], ...]:
-        binding = google.binding(repository.installation, repository.id)
-        if binding is None:
-            return ()
-        try:
-            return await google.doctor(binding).examine(datetime.now(UTC))
-        except SourceRefused as refused:
-            return (("credentials", refused.reason, refused.remedy or ""),)
+        return await google.examine(repository.installation, repository.id, datetime.now(UTC))
 
     return Parts(sources=sources, doctor=doctor, close=google.close, environment=environment)
 
