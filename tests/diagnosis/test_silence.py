@@ -44,11 +44,13 @@ def test_many_failures_in_one_burst_are_one_event() -> None:
 
 def test_one_long_outage_that_lasted_to_the_fix_is_told_from_one_that_had_ended() -> None:
     assert judge(range(60, 120)).convincing
-    assert not judge(range(40, 100)).convincing
+    assert judge(range(40, 100)).burst_ended
+    assert not judge(range(40, 100), after=5000).convincing
 
 
 def test_quiet_that_is_no_longer_than_usual_proves_nothing() -> None:
     bursts = [minute for begin in range(0, 480, 60) for minute in range(begin, begin + 4)]
+    assert judge(bursts, before=484, after=90).needed == 2 * 60
     assert not judge(bursts, before=484, after=90).convincing
     assert judge(bursts, before=484, after=900).convincing
 

@@ -241,6 +241,14 @@ async def test_back_on_a_later_revision_before_it_had_proved_itself_is_ineffecti
     assert await story.verdict(story.fix) is FixVerdict.INEFFECTIVE
 
 
+async def test_only_the_time_before_the_later_revision_counts_as_having_helped(repo: Repository) -> None:
+    story, _ = _three(repo, quiet_until=124)
+    story.requests("api-2", range(120, 700))
+    story.traffic(124, {"api-2": 50, "api-3": 50})
+    story.errors("api-3", range(130, 700, 4))
+    assert await story.verdict(story.fix) is FixVerdict.INEFFECTIVE
+
+
 async def test_back_on_the_same_revision_after_long_silence_is_ineffective(repo: Repository) -> None:
     story = Deployed(repo, until=900)
     story.requests("api-1", range(120))

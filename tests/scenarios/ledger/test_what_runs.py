@@ -308,3 +308,20 @@ async def test_a_shallow_clone_that_reaches_far_enough_tells(repo: Repository, t
     story = _cured(repo, base, repo.tip, fix)
     repo.path = repo.shallow_clone(tmp_path / "shallow", depth)
     assert await story.verdict(fix) is FixVerdict.EFFECTIVE
+
+
+async def test_the_revert_of_another_commit_of_the_same_title_takes_nothing_out(repo: Repository) -> None:
+    base = repo.tip
+    other = repo.commit("Fix", {"app/db.py": CODE.replace('b"ping"', 'b"ping?"')})
+    fix = repo.commit("Fix", {"app/db.py": FIXED.replace('b"ping"', 'b"ping?"')})
+    running = repo.revert(other)
+    assert await _cured(repo, base, running, fix).verdict(fix) is CONTAINED
+
+
+async def test_a_lone_bracket_in_both_makes_no_same_change(repo: Repository) -> None:
+    base = repo.commit("Data", {"a.json": "[\n1\n2\n3\n4\n"})
+    repo.branch("topic")
+    fix = repo.commit("Close it", {"a.json": "[\n1\n2\n3\n4\n]\n"})
+    repo.checkout("main")
+    running = repo.commit("Close it elsewhere", {"a.json": "[\n1\n]\n2\n3\n4\n"})
+    assert await _cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
