@@ -11,13 +11,12 @@ from typing import Any, Protocol
 from fastapi import FastAPI, Request, Response
 
 from app.archive import Archive, StoredDelivery
-from app.github.webhooks import EVENT, LARGEST_BODY, BadDelivery, read_event, verify
+from app.github.webhooks import EVENT, LARGEST_BODY, WEBHOOK_PATH, BadDelivery, read_event, verify
 from app.report.model import Report
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-WEBHOOK_PATH = "/webhooks/github"
 PRIVATE = {
     "Cache-Control": "private, no-store",
     "Referrer-Policy": "no-referrer",

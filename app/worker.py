@@ -61,7 +61,7 @@ def handlers(service: Callable[[], Service]) -> Mapping[str, Handler]:
     async def sweep(_argument: str, _attempt: int) -> None:
         """Fetch again what GitHub could not deliver. The next tick is the retry."""
         try:
-            await redeliver_failed(service().github.app(), service().archive, service().clock())
+            await redeliver_failed(service().github.app(), service().archive.known_deliveries, service().clock())
         except (Unavailable, Refused) as trouble:
             _log.warning("failed deliveries were not looked for: %s", trouble)
 

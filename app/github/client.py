@@ -6,7 +6,7 @@ and caches tokens; its own retries (which repeat writes), its unbounded cache an
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -72,11 +72,16 @@ class GitHub:
         base_url: str = "https://api.github.com",
         pace: timedelta = PACE,
         transport: httpx.AsyncBaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """`clock` counts seconds and `sleep` waits them; both are given by tests."""
         self.app_id = app_id
         self._private_key = private_key
         self.base_url = base_url
         self._pace = pace
+        self._clock = clock
+        self._sleep = sleep
         self._transport = _Shared(
             transport or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=50), retries=1)
         )
@@ -118,7 +123,7 @@ class GitHub:
     ) -> httpx.Response:
         """One exchange. Raises `Refused` and `Unavailable`."""
         gate = self._gates.setdefault(installation, _Gate())
-        if (wait := gate.closed_until - time.monotonic()) > 0:
+        if (wait := gate.closed_until - self._clock()) > 0:
             raise Unavailable("GitHub asked us to wait", retry_after=timedelta(seconds=wait))
         if method in ("GET", "QUERY"):
             for attempt in range(1, READS + 1):
@@ -127,19 +132,19 @@ class GitHub:
                 except Unavailable as trouble:
                     if attempt == READS or trouble.retry_after is not None:
                         raise
-                    await asyncio.sleep(0.2 * attempt)
+                    await self._sleep(0.2 * attempt)
         async with gate.write_lock:
-            if (wait := gate.next_write - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
+            if (wait := gate.next_write - self._clock()) > 0:
+                await self._sleep(wait)
             try:
                 return await self._warm(gate, installation, method, path, params, body)
             finally:
-                gate.next_write = time.monotonic() + self._pace.total_seconds()
+                gate.next_write = self._clock() + self._pace.total_seconds()
 
     async def _warm(
         self, gate: _Gate, installation: int | None, method: str, path: str, params: Mapping[str, Any] | None, body: Any
     ) -> httpx.Response:
-        if installation is None or time.monotonic() < gate.token_until:
+        if installation is None or self._clock() < gate.token_until:
             try:
                 return await self._send(gate, installation, method, path, params, body)
             except Refused as refused:
@@ -149,7 +154,7 @@ class GitHub:
                 self._clients.pop(installation, None)
         async with gate.token_lock:
             response = await self._send(gate, installation, method, path, params, body)
-            gate.token_until = time.monotonic() + TOKEN_LIFE.total_seconds()
+            gate.token_until = self._clock() + TOKEN_LIFE.total_seconds()
             return response
 
     async def _send(
@@ -165,16 +170,16 @@ class GitHub:
             )
             return response.raw_response
         except GitHubException as error:
-            raise _meaning(error, gate, path) from error
+            raise _meaning(error, gate, path, self._clock()) from error
 
 
-def _meaning(error: GitHubException, gate: _Gate, path: str) -> Refused | Unavailable:
+def _meaning(error: GitHubException, gate: _Gate, path: str, now: float) -> Refused | Unavailable:
     """The SDK wraps what goes wrong while it fetches a token, so the innermost of its errors counts."""
     inner: Exception = error
     while isinstance(inner, RequestError) and not isinstance(inner, RequestFailed):
         inner = cast(Exception, inner.exc)  # pyright: ignore[reportUnknownMemberType]  # generic without its argument
     if isinstance(inner, RateLimitExceeded):
-        gate.closed_until = time.monotonic() + inner.retry_after.total_seconds()
+        gate.closed_until = now + inner.retry_after.total_seconds()
         return Unavailable("GitHub's rate limit is reached", retry_after=inner.retry_after)
     if isinstance(inner, RequestFailed):
         status = inner.response.status_code

@@ -14,8 +14,8 @@ import yaml
 
 from app.errors import BadInput, Unavailable, UserError
 from app.github.client import web_address
+from app.github.webhooks import WEBHOOK_PATH
 from app.settings import PREFIX
-from app.web import WEBHOOK_PATH
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from app.redact import cut
 
 T = TypeVar("T")
 
+WEBHOOK_PATH = "/webhooks/github"
 LARGEST_BODY = 25 * 1024 * 1024
 """Bytes; GitHub sends nothing larger."""
 

@@ -22,6 +22,9 @@ from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
 from tests.fakes.openapi.contract import contract
 from tests.fakes.service import ListedLogs, environment, eventually, failures, service
+from tests.fakes.stores import new_database, postgres
+
+__all__ = ["postgres"]
 
 
 @pytest.fixture
@@ -476,3 +479,14 @@ def test_a_pull_request_that_breaks_the_configuration_is_told_where(
     assert (wrong["conclusion"], annotation["path"], annotation["start_line"]) == ("failure", path, 2)
     assert "'labels'" in annotation["message"]
     assert right["conclusion"] == "success"
+
+
+def test_the_same_service_runs_on_postgres(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, request: pytest.FixtureRequest
+) -> None:
+    with service(github, new_database(request.getfixturevalue("postgres"))) as running:
+        delivery = github.say(repository, issue, "dana", "/audit")
+        github.send(delivery, times=2)
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        assert [is_report(c.body) for c in github.ours(repository, issue)] == [True]
+        assert delivered(running, delivery)
