@@ -28,7 +28,7 @@ demo: setup
 	@$(BIN)/infra-audit demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: setup
 	$(BIN)/ruff format --check .
