@@ -462,6 +462,71 @@ def validate(files: Sequence[Path], schema: bool) -> None:
         sys.exit(2)
 
 
+# --- set-up -----------------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option(
+    "--public-url", required=True, metavar="URL", help="Where GitHub and people will reach the server, https://…"
+)
+@click.option("--organisation", metavar="NAME", help="Register the App for an organisation. Default: your own account.")
+@click.option("--name", metavar="NAME", help="Name of the App, which must be free on GitHub. Default: that of app.yml.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("infra-audit-settings"),
+    show_default=True,
+    help="Where the settings and the private key are written, readable by you alone.",
+)
+@click.option(
+    "--github-api",
+    default="https://api.github.com",
+    show_default=True,
+    metavar="URL",
+    help="The REST API; GitHub Enterprise Server: https://HOST/api/v3.",
+)
+@click.option(
+    "--port", default=8770, show_default=True, type=click.IntRange(1, 65535), help="Port of the page on this machine."
+)
+def setup(
+    public_url: str, organisation: str | None, name: str | None, directory: Path, github_api: str, port: int
+) -> None:
+    """Register the GitHub App from a browser on this machine, and store its credentials."""
+    from app.github.manifest import read_manifest
+    from app.setup import run_setup
+
+    if not public_url.startswith("https://"):
+        raise BadInput(
+            f"--public-url {public_url} is not https", fix="GitHub delivers webhooks to https addresses only."
+        )
+    root = Path(__file__).parents[1]
+    manifest = read_manifest(
+        _read(root / "app.yml"), public_url=public_url, done_url=f"http://127.0.0.1:{port}/setup/done", name=name
+    )
+    click.echo(f"Open http://127.0.0.1:{port}/setup in a browser on this machine. Ctrl-C stops.")
+    try:
+        written = asyncio.run(
+            run_setup(
+                manifest,
+                api=github_api,
+                organisation=organisation,
+                public_url=public_url,
+                directory=directory,
+                port=port,
+            )
+        )
+    except KeyboardInterrupt:
+        click.echo("\nStopped; nothing was registered.", err=True)
+        sys.exit(2)
+    click.echo(
+        f"Registered. The settings are in {written}; keep it secret.\n"
+        "Next:\n"
+        "  1. Install the App on your repositories: GitHub, Settings, Developer settings, GitHub Apps, Install App.\n"
+        "  2. Write the operator's file and grant the read-only roles: docs/install.md, docs/access/.\n"
+        f"  3. set -a; . {written}; set +a; infra-audit doctor; infra-audit serve"
+    )
+
+
 # --- demo -------------------------------------------------------------------------------------------------------------
 
 
