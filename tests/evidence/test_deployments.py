@@ -321,6 +321,25 @@ def test_a_revision_that_is_merely_idle_for_a_moment_still_serves() -> None:
     assert (told[ONE].serving, told[TWO].serving) == (True, True)
 
 
+def test_two_requests_after_a_handover_do_not_tell_yet_that_the_old_one_stopped() -> None:
+    told = assemble(observed(exposure(ONE, {0: 1, 30: 1}), exposure(TWO, {40: 2})))
+    assert (told[ONE].serving, told[TWO].serving) == (None, True)
+
+
+def test_traffic_as_it_is_outranks_traffic_as_it_was_asked_for() -> None:
+    event = event_of(
+        audit(
+            "/Services.ReplaceService",
+            log="system_event",
+            response={
+                "spec": {"traffic": [{"revisionName": TWO, "percent": 100}]},
+                "status": {"traffic": [{"revisionName": ONE, "percent": 100}]},
+            },
+        )
+    )
+    assert dict(_must(event).traffic) == {ONE: 100}
+
+
 def test_old_revisions_that_still_log_without_requests_do_not_serve() -> None:
     quiet = exposure(ONE, {})
     still_logging = Exposure(API, ONE, {}, {}, {}, BEGIN, BEGIN + timedelta(hours=5))
