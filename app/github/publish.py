@@ -115,11 +115,7 @@ async def set_labels(session: Session, place: Place, present: frozenset[str], wa
     """Bring our labels (`priority:…`, `escalated:…`) to `wanted` (name to colour); those of others are not touched."""
     missing = sorted(wanted.keys() - present)
     for name in missing:
-        try:
-            await session.write("POST", f"/repos/{place.repository}/labels", {"name": name, "color": wanted[name]})
-        except Refused as refused:
-            if refused.status != 422:  # 422: it exists
-                raise
+        await _have_label(session, place.repository, name, wanted[name])
     if missing:
         await session.write("POST", f"{place.path}/labels", {"labels": missing})
     for name in sorted(label for label in present - wanted.keys() if label.startswith(("priority:", "escalated:"))):
@@ -127,6 +123,20 @@ async def set_labels(session: Session, place: Place, present: frozenset[str], wa
             await session.write("DELETE", f"{place.path}/labels/{quote(name, safe='')}")
         except Refused as refused:
             if refused.status != 404:  # 404: somebody was faster
+                raise
+
+
+async def _have_label(session: Session, repository: str, name: str, colour: str) -> None:
+    """Asked before it is made: a question does not wait for the pace of writes, and mostly the answer is yes."""
+    try:
+        await session.get(f"/repos/{repository}/labels/{quote(name, safe='')}")
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        try:
+            await session.write("POST", f"/repos/{repository}/labels", {"name": name, "color": colour})
+        except Refused as made:
+            if made.status != 422:  # 422: somebody was faster
                 raise
 
 

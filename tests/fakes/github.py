@@ -466,6 +466,12 @@ def create_app(state: FakeGitHub) -> Starlette:
         repo.labels[body["name"]] = body["color"]
         return 201, {"id": 1, "name": body["name"], "color": body["color"]}
 
+    def get_label(request: Request, _body: Any) -> Any:
+        repo, name = repository(request), request.path_params["label"]
+        if name not in repo.labels:
+            raise _Answer(404, "Not Found")
+        return state._show_label(repo, name)
+
     def contents(request: Request, _body: Any) -> Any:
         repo, path = repository(request), request.path_params["path"]
         ref = request.query_params.get("ref")
@@ -579,6 +585,7 @@ def create_app(state: FakeGitHub) -> Starlette:
         route(repo_path, "GET", lambda r, _b: state.show_repository(repository(r))),
         route(repo_path + "/collaborators/{login}/permission", "GET", role),
         route(repo_path + "/labels", "POST", create_label),
+        route(repo_path + "/labels/{label}", "GET", get_label),
         route(repo_path + "/contents/{path:path}", "GET", contents),
         route(repo_path + "/commits", "GET", commits),
         route(repo_path + "/commits/{ref}/pulls", "GET", lambda _r, _b: []),

@@ -90,10 +90,15 @@ def environment(github: FakeGitHub, store: str, public: str = "http://127.0.0.1:
 
 @contextmanager
 def service(
-    github: FakeGitHub, store: str, logs: ListedLogs | None = None, parts: Parts | None = None
+    github: FakeGitHub,
+    store: str,
+    logs: ListedLogs | None = None,
+    parts: Parts | None = None,
+    operator: Path | None = None,
 ) -> Iterator[Running]:
     """A started service; GitHub's deliveries go to it."""
-    settings = read_settings(environment(github, store))
+    granted = {"INFRA_AUDIT_OPERATOR_FILE": str(operator)} if operator is not None else {}
+    settings = read_settings({**environment(github, store), **granted})
     running = Running(settings, parts or parts_of(logs or ListedLogs(failures())))
     try:
         with serve(running.web) as address:

@@ -1,17 +1,22 @@
 """What happens after the first report: watching, calling people, deployments, closing, and telling what changed."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from app.follow_up import INCIDENT, Incident, after_look, called, is_due, may_call, unwatch, watch
 from app.main import Running
 from tests.fakes import github as fake
-from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
+from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository, serve
 from tests.fakes.openapi.contract import contract
-from tests.fakes.service import ListedLogs, eventually, failures, service
+from tests.fakes.service import ListedLogs, eventually, failures, parts_of, service
 
 CONFIG = """\
 version: 1
@@ -134,6 +139,27 @@ def test_a_team_is_called_once_and_only_from_configuration(
     assert say(github, repository, issue, "/audit escalate infrastructure") == "confused"
     assert bodies(github, repository, issue).count("@acme/sre") == 1
     assert "@everyone/all:" not in bodies(github, repository, issue)
+
+
+def test_people_outside_of_github_are_told(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, tmp_path: Path, logs: ListedLogs
+) -> None:
+    told: list[str] = []
+
+    async def hear(request: Request) -> Response:
+        told.append((await request.json())["message"])
+        return Response("ok")
+
+    operator = tmp_path / "operator.yml"
+    operator.write_text("version: 1\nnotify: {environment_variables: [CHAT, PAGER, UNSET]}\n")
+    with serve(Starlette(routes=[Route("/chat", hear, methods=["POST"])])) as address:
+        chat = address.replace("http://", "json://") + "/chat"
+        parts = replace(parts_of(logs), environment={"CHAT": chat, "PAGER": "json://127.0.0.1:9/nobody"})
+        with service(github, str(tmp_path / "other.db"), parts=parts, operator=operator):
+            assert say(github, repository, issue, "/audit escalate infrastructure") == "rocket"
+    (message,) = told
+    assert "acme/shop#1: escalated to infrastructure" in message
+    assert "/acme/shop/issues/1" in message
 
 
 def test_whoever_takes_over_is_not_called_on(
