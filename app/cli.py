@@ -15,7 +15,9 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -27,8 +29,11 @@ from app.errors import BadInput, UserError
 
 if TYPE_CHECKING:
     from app.evidence.model import IssueRef, LogEntry, LogQuestion, LogsRead, Scope, Window
-    from app.investigate import Findings, Logs
+    from app.investigate import Findings, Logs, Sources
+    from app.policy.operator import Operator
     from app.report.model import Report
+    from app.sources.doctor import Row
+    from app.sources.google import Grant
 
 Format = Literal["markdown", "html", "text", "json"]
 _PROGRESS_EVERY = 20_000
@@ -75,10 +80,17 @@ def main() -> None:
     "--logs",
     "logs",
     multiple=True,
-    required=True,
     metavar="FILE",
     help="An export (JSON array or lines, also .gz); - is standard input. May be given more than once.",
 )
+@click.option(
+    "--project",
+    "projects",
+    multiple=True,
+    metavar="ID",
+    help="Instead of --logs: read this Google Cloud project live, logs and resources. May be given more than once.",
+)
+@click.option("--account", metavar="ADDRESS", help="Read as this service account, by impersonation.")
 @click.option(
     "--repo", type=click.Path(path_type=Path), metavar="DIR", help="A local git clone, for fixes, suspects and code."
 )
@@ -98,12 +110,16 @@ def main() -> None:
 @click.option(
     "--service", "services", multiple=True, metavar="NAME", help="Only this service. May be given more than once."
 )
-@click.option("--since", metavar="TIME", help="Only entries from then on: 6h, 2d, or a time such as 2026-01-31T14:05Z.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Only entries from then on: 6h, 2d, or a time such as 2026-01-31T14:05Z. Default: all of a file, 6h of a project.",
+)
 @click.option("--until", metavar="TIME", help="Only entries before then.")
 @click.option(
     "--at",
     metavar="TIME",
-    help="Judge as of this time. Default: the newest entry, so that a file always gives the same report.",
+    help="Judge as of this time. Default: now; of a file the newest entry, so that it always gives the same report.",
 )
 @click.option(
     "--running", multiple=True, metavar="REVISION=SHA", help="The commit of a revision, where no entry tells it."
@@ -125,6 +141,8 @@ def main() -> None:
 )
 def audit(
     logs: Sequence[str],
+    projects: Sequence[str],
+    account: str | None,
     repo: Path | None,
     issue: Path | None,
     config: Path | None,
@@ -139,11 +157,16 @@ def audit(
     save: Path | None,
     exit_code: bool,
 ) -> None:
-    """Audit exported log entries, without network and server."""
+    """Audit exported log entries without network, or a project with your own credentials; no server either way."""
     from app.evidence.model import Request, RevisionName, ServiceName
-    from app.investigate import Sources, investigate
-    from app.sources.jsonl import FileLogs
+    from app.investigate import investigate
 
+    if bool(logs) == bool(projects):
+        raise BadInput(
+            "the audit needs either files or projects", fix="Give --logs FILE, or --project ID, and not both."
+        )
+    if account is not None and logs:
+        raise BadInput("--account reads live, but --logs names files", fix="Give --project ID instead of --logs.")
     paths: list[Path | Literal["-"]] = ["-" if name == "-" else Path(name) for name in logs]
     if repo is not None and repo.is_file():
         repo = _unbundled(repo)
@@ -156,22 +179,60 @@ def audit(
     reference = _read_issue(issue) if issue is not None else None
     claims = dict(_claim(text) for text in running)
 
-    now, as_of_entries = _now(at, since, until, paths)
+    if projects:
+        now, as_of_entries = _moment("--at", at, datetime.now(UTC)) if at else datetime.now(UTC), False
+        window = _window(since or "6h", until, now)
+    else:
+        now, as_of_entries = _now(at, since, until, paths)
+        window = _window(since, until, now)
     request = Request(
-        window=_window(since, until, now),
-        now=now,
-        services=tuple(ServiceName(name) for name in services),
-        issue=reference,
-        scope=scope,
+        window=window, now=now, services=tuple(ServiceName(name) for name in services), issue=reference, scope=scope
     )
-    source = _Progress(FileLogs(paths)) if sys.stderr.isatty() else FileLogs(paths)
-    sources = Sources(source, history=history, operator_claims={RevisionName(k): v for k, v in claims.items()})
-    findings = asyncio.run(investigate(request, sources, as_of_entries=as_of_entries))
+    known = {RevisionName(revision): sha for revision, sha in claims.items()}
+
+    async def run() -> Findings:
+        async with _opened(paths, projects, account) as sources:
+            logs = _Progress(sources.logs) if sys.stderr.isatty() else sources.logs
+            sources = replace(sources, logs=logs, history=history, operator_claims=known)
+            return await investigate(request, sources, as_of_entries=as_of_entries)
+
+    findings = asyncio.run(run())
     if save is not None:
         _save(findings, save)
     _print(findings.report, form, output)
     if exit_code:
         sys.exit(_exit_code(findings.report))
+
+
+@asynccontextmanager
+async def _opened(
+    paths: Sequence[Path | Literal["-"]], projects: Sequence[str], account: str | None
+) -> AsyncGenerator[Sources]:
+    """The sources of one audit from a terminal. Clients of Google Cloud belong to the loop that opens them."""
+    if not projects:
+        from app.investigate import Sources
+        from app.sources.jsonl import FileLogs
+
+        yield Sources(FileLogs(paths))
+        return
+    from app.policy.operator import Operator
+    from app.sources.google import GoogleSources
+
+    google = GoogleSources(Operator())
+    try:
+        yield google.granted(_grant(projects), account)
+    finally:
+        await google.close()
+
+
+def _grant(projects: Sequence[str]) -> Grant:
+    """Whoever runs the command grants what it names; the credentials decide what that is worth."""
+    from app.sources.google import Grant
+
+    for project in projects:
+        if not re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", project):
+            raise BadInput(f"{project!r} is no project id", fix="Write it as `gcloud projects list` shows it.")
+    return Grant(frozenset(projects))
 
 
 @main.command()
@@ -525,6 +586,87 @@ def setup(
         "  2. Write the operator's file and grant the read-only roles: docs/install.md, docs/access/.\n"
         f"  3. set -a; . {written}; set +a; infra-audit doctor; infra-audit serve"
     )
+
+
+# --- the server -------------------------------------------------------------------------------------------------------
+
+
+@main.command()
+def serve() -> None:
+    """Serve webhook, report pages and jobs in one process. Settings come from the environment: docs/settings.md."""
+    from app.main import google_parts
+    from app.main import serve as run
+    from app.settings import read_settings
+
+    settings = read_settings(os.environ)
+    _log_to_stderr()
+    run(settings, google_parts(settings, os.environ))
+
+
+@main.command()
+def worker() -> None:
+    """Do jobs only, beside other processes on the same Postgres store. Settings as of `serve`."""
+    from app.main import google_parts, work
+    from app.settings import read_settings
+
+    settings = read_settings(os.environ)
+    _log_to_stderr()
+    work(settings, google_parts(settings, os.environ))
+
+
+def _log_to_stderr() -> None:
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request, with its address
+
+
+@main.command()
+@click.option(
+    "--project", "projects", multiple=True, metavar="ID", help="Check this project with your own credentials."
+)
+@click.option("--account", metavar="ADDRESS", help="Check as this service account, by impersonation.")
+def doctor(projects: Sequence[str], account: str | None) -> None:
+    """Check what may be read, and print the command for each thing that is missing.
+
+    Without --project it checks the settings of the server and everything that the operator's file binds. Exits with 2 when
+    something is missing.
+    """
+    from app.policy.operator import Operator
+
+    operator = Operator()
+    if not projects:
+        from app.main import operator_of
+        from app.settings import read_settings
+
+        operator = operator_of(read_settings(os.environ))
+        click.echo("settings: complete")
+        if not operator.bindings:
+            raise BadInput(
+                "nothing is bound to any repository", fix="Name an operator's file with INFRA_AUDIT_OPERATOR_FILE."
+            )
+    missing = False
+    for row in asyncio.run(_examined(operator, projects, account)):
+        missing = missing or bool(row.remedy)
+        click.echo(f"{row.what}: {row.state}" + (f"\n    {row.remedy}" if row.remedy else ""))
+    if missing:
+        sys.exit(2)
+
+
+async def _examined(operator: Operator, projects: Sequence[str], account: str | None) -> tuple[Row, ...]:
+    from app.sources.google import GoogleSources
+
+    google = GoogleSources(operator)
+    now = datetime.now(UTC)
+    try:
+        if projects:
+            return await google.check(_grant(projects), account, now)
+        rows: list[Row] = []
+        for binding in operator.bindings:
+            rows += await google.examine(binding.installation, binding.repository or 0, now)
+        return tuple(dict.fromkeys(rows))
+    finally:
+        await google.close()
 
 
 # --- demo -------------------------------------------------------------------------------------------------------------
