@@ -515,7 +515,10 @@ _JAVA_LOOK = re.compile(
 
 
 def _at_reader(text: str, start: int) -> Callable[[str], RawTrace | None]:
-    """The language of the first line that is surely a frame."""
+    """The language of the first line that is surely a frame.
+
+    A .NET frame without its file is not sure: a message may hold `at [Source: …] (…)`, as Jackson's do.
+    """
     for line in text[start : start + 20_000].split("\n")[:80]:
         if not line.lstrip().startswith("at "):
             continue
@@ -523,7 +526,7 @@ def _at_reader(text: str, start: int) -> Callable[[str], RawTrace | None]:
             return _read_java
         if _NODE_LOOK.search(line):
             return _read_node
-        if _DOTNET_FRAME.match(line):
+        if (frame := _DOTNET_FRAME.match(line)) is not None and frame[3] is not None:
             return _read_dotnet
     return _read_dotnet
 
@@ -564,14 +567,21 @@ def _head(line: str) -> tuple[_Head | None, bool]:
 
 
 def _head_above(lines: Sequence[str], first: int) -> tuple[_Head, list[str]]:
-    """The exception named above the first frame, and the further lines of its message; blank when there is none."""
+    """The exception named above the first frame, and the further lines of its message; blank when there is none.
+
+    A name inside the line right above (`THIS 1 [in x] : Object`) gives way to an exception that begins a line further up.
+    """
     likely: tuple[_Head, list[str]] | None = None
+    near = False
     for at in range(first - 1, max(-1, first - 40), -1):
         head, sure = _head(lines[at])
         if head is None:
             continue
-        if sure or (at == first - 1 and not _DETAIL.match(lines[at])):
+        begins = _HEAD_FIRST.match(_HEAD_PREFIX.sub("", lines[at], count=1)) is not None
+        above = at == first - 1 and not _DETAIL.match(lines[at])
+        if (sure and (begins or not near)) or (above and begins):
             return head, list(lines[at + 1 : first])
+        near = near or above
         likely = likely or (head, list(lines[at + 1 : first]))
     return likely or (_Head("", lines[first - 1].strip() if first else ""), [])
 

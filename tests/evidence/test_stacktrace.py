@@ -351,6 +351,27 @@ def test_everything_that_is_kept_went_through_the_cutter() -> None:
     assert "booking 12 failed" in seen
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (
+            'com.example.json.MappingException: no type id\n at [Source: {}; line: 1, column: 9] (through Order["id"])\n'
+            "\tat com.example.json.Reader.read(Reader.java:12)",
+            "com.example.json.MappingException",
+        ),
+        (
+            "java.lang.IllegalArgumentException: cannot refine\nTHIS 1 [in script] : Object\n"
+            "\tat com.example.json.Reader.read(Reader.java:12)",
+            "java.lang.IllegalArgumentException",
+        ),
+    ],
+)
+def test_a_message_of_several_lines_is_neither_a_frame_nor_another_exception(text: str, kind: str) -> None:
+    raised = read(text).innermost
+    assert raised.type == kind
+    assert [frame.file for frame in raised.frames] == ["Reader.java"]
+
+
 def test_of_a_deep_stack_the_own_frames_are_kept() -> None:
     deep = (
         "java.lang.IllegalStateException: closed\n" + "\tat org.springframework.web.Filter.run(Filter.java:1)\n" * 300
