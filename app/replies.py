@@ -164,6 +164,14 @@ class CalledReply:
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedReply:
+    """Stands where the report would have been. `by` is the login of whoever stopped it."""
+
+    template: ClassVar[str] = "reply_stopped.j2"
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class DoctorRow:
     what: str
     state: str
@@ -189,6 +197,7 @@ Reply = (
     | StatusReply
     | ChangedReply
     | CalledReply
+    | StoppedReply
     | DoctorReply
 )
 

@@ -85,6 +85,7 @@ from app.replies import (
     ProgressReply,
     Reply,
     StatusReply,
+    StoppedReply,
     say,
 )
 from app.report.model import Report
@@ -278,7 +279,9 @@ async def _run(
             for saved in service.archive.audits_of(event.repository_id, issue):
                 if saved.finished_at is None:
                     service.jobs.cancel(saved.job)
+                    order = ORDER.validate_json(saved.request)
                     service.archive.drop_audit(saved.page)
+                    await _end_progress(service, session, _place(event), order, StoppedReply(event.sender))
             await _react(session, event, "rocket")
         case Escalate():
             await _escalate(service, session, event, name, config, command, incident)
@@ -384,11 +387,19 @@ async def run_audit(service: Service, job: str) -> None:
     place = Place(order.repository, order.repository_id, order.issue)
     issue = await read_issue(session, order.repository, order.issue)
     config = await read_repo_config(session, order.repository)
-    if issue is None or not isinstance(config, RepoConfig):
+    if issue is None:
         service.archive.drop_audit(saved.page)
+        return
+    if not isinstance(config, RepoConfig):
+        service.archive.drop_audit(saved.page)
+        if order.reacts:
+            await tell_broken(service, order, _config_reply(config), f"config:{job}")
         return
     public = await read_visibility(session, order.repository)
     report = service.archive.report(saved.page)
+    evidence = service.archive.evidence(saved.page)
+    if evidence is not None and evidence.request.scope.public != public:
+        report = None  # made for other readers than there are now
     if report is None:
         await _show_progress(service, session, place, order)
         report = await _investigate(service, session, saved, order, issue, config, public)
@@ -629,8 +640,23 @@ async def tell_broken(service: Service, event: Event | AuditOrder, reply: Reply,
     """The last word of something that will not be tried again."""
     session = service.github.installation(event.installation)
     place = Place(event.repository, event.repository_id, event.issue or 0)
-    await _upsert(service, session, place, marker("reply", to=name), say(reply))
+    if not isinstance(event, AuditOrder) or not await _end_progress(service, session, place, event, reply):
+        await _upsert(service, session, place, marker("reply", to=name), say(reply))
     await _react_to(session, place, event.comment, "confused")
+
+
+async def _end_progress(service: Service, session: Session, place: Place, order: AuditOrder, reply: Reply) -> bool:
+    """Put `reply` where "in progress" stands. False: no such comment, or a report stands there, which stays."""
+    mark = report_marker(order)
+    known = service.archive.comment(place.repository_id, place.issue, mark)
+    done = any(
+        a.finished_at is not None and a.environment == (order.environment or "")
+        for a in service.archive.audits_of(place.repository_id, place.issue)
+    )
+    if known is None or done:
+        return False
+    await _upsert(service, session, place, mark, say(reply))
+    return True
 
 
 async def _upsert(service: Service, session: Session, place: Place, mark: str, body: str) -> Comment:

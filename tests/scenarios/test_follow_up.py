@@ -217,6 +217,8 @@ def test_a_waiting_audit_can_be_cancelled(
     eventually(lambda: logs.reads >= 1)
     assert say(github, repository, issue, "/audit cancel") == "rocket"
     assert running.archive.audits_of(repository.id, issue.number) == ()
+    assert "cancelled by `dana`" in bodies(github, repository, issue)
+    assert "in progress" not in bodies(github, repository, issue)
     reads = logs.reads
     say(github, repository, issue, "/audit status")
     assert logs.reads <= reads + 1

@@ -301,7 +301,8 @@ def test_a_bug_is_told_and_not_repeated(
     with service(github, store, logs):
         github.send(github.say(repository, issue, "dana", "/audit"))
         eventually(lambda: "confused" in reactions(github, repository, "dana"))
-        assert any("fault of ours" in c.body for c in github.ours(repository, issue))
+        (last_word,) = github.ours(repository, issue)
+        assert "fault of ours" in last_word.body
         assert logs.reads == 1
 
 
