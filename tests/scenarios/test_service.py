@@ -491,3 +491,20 @@ def test_the_same_service_runs_on_postgres(
         eventually(lambda: "rocket" in reactions(github, repository, "dana"))
         assert [is_report(c.body) for c in github.ours(repository, issue)] == [True]
         assert delivered(running, delivery)
+
+
+def test_an_audit_cut_off_before_the_repository_became_public_is_made_anew(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, store: str
+) -> None:
+    logs = ListedLogs(failures())
+    github.faults.append(fake.Fault("PATCH", "/issues/comments/", 403, headers={"retry-after": "1"}))
+    with service(github, store, logs) as running:
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: logs.reads == 1)
+        repository.private = False
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        (saved,) = running.archive.audits_of(repository.id, issue.number)
+        evidence = running.archive.evidence(saved.page)
+        assert logs.reads == 2
+        assert evidence is not None
+        assert evidence.request.scope.public
