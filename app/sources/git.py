@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from app.diagnosis.carried import Step, Trail, follow, reverted_by, settle
 from app.diagnosis.changes import parse_patch
 from app.errors import BadInput, SourceRefused
 from app.evidence.model import (
@@ -50,9 +51,6 @@ _HEX = re.compile(r"[0-9a-f]{4,40}\Z")
 _FULL = re.compile(r"[0-9a-f]{40}\Z")
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]{0,200}\Z")
 _WEB = re.compile(r"(?:https://|ssh://git@|git@)(?:[^@/\s]*@)?([A-Za-z0-9.-]+)[:/]([\w.-]+)/([\w.-]+?)(?:\.git)?/?\Z")
-_REVERTS = re.compile(r"\breverts commit ([0-9a-f]{7,40})\b", re.IGNORECASE)
-_REVERT_TITLE = re.compile(r'Revert "(.+)"(?: \(#\d+\))?')
-_PICKED = re.compile(r"\(cherry picked from commit ([0-9a-f]{7,40})\)")
 _NEEDED_SIGNS = 8
 """Letters and digits that a change must hold before an equal change elsewhere counts as the same one."""
 
@@ -119,24 +117,6 @@ class _Touching:
     subject: str
     message: str
     patch: str | None
-
-
-@dataclass(slots=True)
-class _Trail:
-    """What became of a fix on the way to what runs: its carriers and its reverts, each with why it counts as one."""
-
-    carriers: dict[CommitSha, str] = field(default_factory=dict[CommitSha, str])
-    reverts: dict[CommitSha, str] = field(default_factory=dict[CommitSha, str])
-    carried: set[str | None] = field(default_factory=set[str | None])
-    undone: set[str | None] = field(default_factory=set[str | None])
-
-    def carries(self, commit: _Touching, why: str) -> None:
-        self.carriers[commit.sha] = why
-        self.carried.add(commit.subject)
-
-    def undoes(self, commit: _Touching, why: str) -> None:
-        self.reverts[commit.sha] = why
-        self.undone.add(commit.subject)
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -298,14 +278,8 @@ class Clone:
             return fact(
                 Containment.UNKNOWN, f"more than {_TOUCHING_LIMIT} commits touch its files; not all were compared"
             )
-        if fix in alive:
-            return fact(Containment.CONTAINED, trail.carriers[fix])
-        if alive:
-            via = alive[-1]
-            return fact(Containment.EQUIVALENT, f"carried by {via[:12]}, {trail.carriers[via]}", via)
-        if trail.carriers:
-            via = list(trail.reverts)[-1]
-            return fact(Containment.REVERTED, f"undone by {via[:12]}, {trail.reverts[via]}", via)
+        if (settled := settle(fix, running, trail, alive)) is not None:
+            return settled
         if doubt := await self._doubt(fix, running):
             return fact(Containment.UNKNOWN, doubt)
         compared = f"none of {len(touching)} commits that touch its files makes the same change" if touching else ""
@@ -313,37 +287,26 @@ class Clone:
 
     async def _trail(
         self, fix: CommitSha, running: CommitSha, base: str | None, touching: Sequence[_Touching], *, ancestor: bool
-    ) -> "_Trail":
+    ) -> Trail:
         """Who carries the fix and who undoes it, ancestors before descendants."""
-        trail = _Trail()
-        if ancestor:
-            trail.carriers[fix] = "it is an ancestor of the running commit"
+        how = "it is an ancestor of the running commit" if ancestor else None
         if not touching:
-            return trail
+            return follow(fix, "", (), ancestor=how, brought={})
         subject = await self._out("log", "--max-count=1", "--no-patch", "--format=%s", fix)
-        trail.carried.add(subject.decode(errors="replace").strip())
         same, undone = await self._patches(fix, running, base, squashed=not ancestor)
-        for commit in touching:
-            targets = [sha.lower() for sha in _REVERTS.findall(commit.message)]
-            picked = _PICKED.findall(commit.message)
-            # A title alone counts only where no id says which commit of that title is meant.
-            titled = None if targets else _REVERT_TITLE.fullmatch(commit.subject)
-            title = titled[1] if titled else None
-            if any(_names(sha, trail.reverts) for sha in targets) or title in trail.undone:
-                trail.carries(commit, "which takes the revert back")
-            elif targets and await self._undoes(targets, (fix, *trail.carriers)):
-                trail.undoes(commit, "which says that it reverts it")
-            elif any(_names(sha, (fix, *trail.carriers)) for sha in picked):
-                trail.carries(commit, "which says that it was picked from it")
-            elif any(_names(sha, trail.reverts) for sha in picked):
-                trail.undoes(commit, "which says that it was picked from its revert")
-            elif commit.patch is not None and commit.patch in same:
-                trail.carries(commit, same[commit.patch])
-            elif commit.patch is not None and commit.patch == undone:
-                trail.undoes(commit, "which makes the inverse change")
-            elif title in trail.carried and trail.carriers:
-                trail.undoes(commit, "which says that it reverts it")
-        return trail
+        steps = [
+            Step(
+                commit.sha,
+                commit.subject,
+                commit.message,
+                same.get(commit.patch) if commit.patch else None,
+                commit.patch is not None and commit.patch == undone,
+            )
+            for commit in touching
+        ]
+        targets = {target for commit in touching for target in reverted_by(commit.message)}
+        brought = {target: await self._brought(target) for target in sorted(targets)}
+        return follow(fix, subject.decode(errors="replace").strip(), steps, ancestor=how, brought=brought)
 
     async def _doubt(self, fix: str, running: str) -> str | None:
         """Why "not contained" cannot be said; None when it can."""
@@ -378,21 +341,16 @@ class Clone:
                 return True
         return False
 
-    async def _undoes(self, targets: Sequence[str], carriers: Sequence[str]) -> bool:
-        """Whether one of the reverted commits is a carrier, or a merge that brought one."""
-        for target in targets:
-            if _names(target, carriers):
-                return True
-            merge = await self.resolve(target)
-            if merge is None:
-                continue
-            parents = (await self._out("rev-list", "--max-count=1", "--parents", merge)).decode().split()[1:]
-            if len(parents) < 2:
-                continue
-            for carrier in carriers:
-                if await self._is_ancestor(carrier, merge) and not await self._is_ancestor(carrier, parents[0]):
-                    return True
-        return False
+    async def _brought(self, name: str) -> frozenset[str]:
+        """What a reverted commit brought when it is a merge; nothing for another."""
+        merge = await self.resolve(name)
+        if merge is None:
+            return frozenset()
+        parents = (await self._out("rev-list", "--max-count=1", "--parents", merge)).decode().split()[1:]
+        if len(parents) < 2:
+            return frozenset()
+        shas, _ = await self._span(parents[0], merge, _TOUCHING_LIMIT)
+        return frozenset(shas)
 
     async def _paths_of(self, sha: str) -> tuple[str, ...]:
         """The files that a commit changes, a merge against its first parent."""
@@ -610,11 +568,6 @@ class Clone:
 
 def _refused(reason: str, remedy: str | None = None) -> SourceRefused:
     return SourceRefused("history", reason, meaning="what the repository would tell is missing here", remedy=remedy)
-
-
-def _names(sha: str, commits: Iterable[str]) -> bool:
-    """Whether `sha`, perhaps abbreviated, is one of `commits`."""
-    return any(commit.startswith(sha) for commit in commits)
 
 
 def _significant(patch: bytes) -> bool:

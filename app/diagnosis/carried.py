@@ -1,0 +1,106 @@
+"""Who carries a fix and who undoes it, on the way from the fix to what runs.
+
+Owns the judgement of one commit after the other, the same for a clone and for the API. Leaves to the histories which commits
+lie between, what they change, and whether one is the ancestor of another.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from app.evidence.model import CommitSha, Containment, ContainmentFact
+
+_REVERTS = re.compile(r"\breverts commit ([0-9a-f]{7,40})\b", re.IGNORECASE)
+_REVERT_TITLE = re.compile(r'Revert "(.+)"(?: \(#\d+\))?')
+_PICKED = re.compile(r"\(cherry picked from commit ([0-9a-f]{7,40})\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A commit that touches the fix's files. `same`: why its change counts as the fix's own; `inverse`: it undoes it."""
+
+    sha: CommitSha
+    subject: str
+    message: str
+    same: str | None = None
+    inverse: bool = False
+
+
+@dataclass(slots=True)
+class Trail:
+    """What became of a fix: its carriers and its reverts, each with why it counts as one, ancestors before descendants."""
+
+    carriers: dict[CommitSha, str] = field(default_factory=dict[CommitSha, str])
+    reverts: dict[CommitSha, str] = field(default_factory=dict[CommitSha, str])
+    subjects: set[str] = field(default_factory=set[str])
+    undone: set[str] = field(default_factory=set[str])
+    """Titles of the carriers and of the reverts."""
+
+    def _carries(self, commit: Step, why: str) -> None:
+        self.carriers[commit.sha] = why
+        self.subjects.add(commit.subject)
+
+    def _undoes(self, commit: Step, why: str) -> None:
+        self.reverts[commit.sha] = why
+        self.undone.add(commit.subject)
+
+    def take(self, commit: Step, fix: CommitSha, brought: Mapping[str, frozenset[str]]) -> None:
+        targets = reverted_by(commit.message)
+        picked = _PICKED.findall(commit.message)
+        # A title alone counts only where no id says which commit of that title is meant.
+        titled = None if targets else _REVERT_TITLE.fullmatch(commit.subject)
+        title = titled[1] if titled else None
+        own = (fix, *self.carriers)
+        if any(names(sha, self.reverts) for sha in targets) or title in self.undone:
+            self._carries(commit, "which takes the revert back")
+        elif any(names(sha, own) or brought.get(sha, frozenset()).intersection(own) for sha in targets):
+            self._undoes(commit, "which says that it reverts it")
+        elif any(names(sha, own) for sha in picked):
+            self._carries(commit, "which says that it was picked from it")
+        elif any(names(sha, self.reverts) for sha in picked):
+            self._undoes(commit, "which says that it was picked from its revert")
+        elif commit.same is not None:
+            self._carries(commit, commit.same)
+        elif commit.inverse:
+            self._undoes(commit, "which makes the inverse change")
+        elif title in self.subjects and self.carriers:
+            self._undoes(commit, "which says that it reverts it")
+
+
+def follow(
+    fix: CommitSha, subject: str, steps: Iterable[Step], *, ancestor: str | None, brought: Mapping[str, frozenset[str]]
+) -> Trail:
+    """Read `steps`, ancestors before descendants.
+
+    `ancestor`: how it is known that the fix is an ancestor of what runs; None: it is none. `brought`: for each id that a
+    step says it reverts, as written there, what that commit brought when it is a merge.
+    """
+    trail = Trail({fix: ancestor} if ancestor is not None else {}, subjects={subject})
+    for step in steps:
+        trail.take(step, fix, brought)
+    return trail
+
+
+def settle(fix: CommitSha, running: CommitSha, trail: Trail, alive: Sequence[CommitSha]) -> ContainmentFact | None:
+    """The answer when the trail holds one; None when nothing carries the fix. `alive`: carriers that no revert came after."""
+    if fix in alive:
+        return ContainmentFact(fix, running, Containment.CONTAINED, None, trail.carriers[fix])
+    if alive:
+        via = alive[-1]
+        reason = f"carried by {via[:12]}, {trail.carriers[via]}"
+        return ContainmentFact(fix, running, Containment.EQUIVALENT, via, reason)
+    if trail.carriers:
+        via = list(trail.reverts)[-1]
+        reason = f"undone by {via[:12]}, {trail.reverts[via]}"
+        return ContainmentFact(fix, running, Containment.REVERTED, via, reason)
+    return None
+
+
+def reverted_by(message: str) -> list[str]:
+    """Ids that a message says it reverts, perhaps short, in lower case."""
+    return [sha.lower() for sha in _REVERTS.findall(message)]
+
+
+def names(sha: str, commits: Iterable[str]) -> bool:
+    """Whether `sha`, perhaps abbreviated, is one of `commits`."""
+    return any(commit.startswith(sha) for commit in commits)
