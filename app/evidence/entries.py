@@ -38,6 +38,9 @@ class BadEntry(Exception):
 
 _NOTHING: Mapping[str, Any] = {}
 _SEVERITIES = {severity.name: severity for severity in Severity}
+_DEFAULT, _ERROR = Severity.DEFAULT, Severity.ERROR
+_TEXT, _JSON = PayloadField.TEXT, PayloadField.JSON
+"""What every entry asks for. Through their enums each would cost as much as reading a field, several times an entry."""
 
 
 def parse_entry(raw: Mapping[str, Any], origin: str) -> LogEntry:
@@ -72,25 +75,26 @@ def _entry(
     field: PayloadField,
     message: str,
     severity: Severity,
-    *,
     http: HttpRequest | None = None,
+    *,
     trace_text: str | None = None,
     exception_type: str | None = None,
     logger: str | None = None,
     location: SourceLocation | None = None,
     audit: AuditCall | None = None,
 ) -> LogEntry:
-    resource = _mapping(raw.get("resource"))
-    split = raw.get("split")
-    trace = raw.get("trace")
+    get = raw.get
+    resource = _mapping(get("resource"))
+    split = get("split")
+    trace = get("trace")
     return LogEntry(
-        str(raw.get("insertId") or ""),
-        _time(raw.get("timestamp") or raw.get("receiveTimestamp")),
+        str(get("insertId") or ""),
+        _time(get("timestamp") or get("receiveTimestamp")),
         severity,
-        _log_id(str(raw.get("logName") or "")),
+        _log_id(str(get("logName") or "")),
         str(resource.get("type") or ""),
         _labels(resource.get("labels")),
-        _labels(raw.get("labels")),
+        _labels(get("labels")),
         field,
         message,
         trace_text,
@@ -106,6 +110,8 @@ def _entry(
 
 
 def _labels(value: object) -> Mapping[str, str]:
+    if not value:
+        return _NOTHING
     labels = _mapping(value)
     for text in labels.values():
         if type(text) is not str:
@@ -140,13 +146,14 @@ def _split(raw: Mapping[str, Any]) -> Split | None:
 
 def _severity(raw: Mapping[str, Any]) -> Severity:
     value = raw.get("severity")
-    if value is None or value == "DEFAULT":
-        return Severity.DEFAULT
+    if value is None:
+        return _DEFAULT
     if isinstance(value, str):
-        return _SEVERITIES.get(value) or _LEVELS.get(value.lower(), Severity.DEFAULT)
+        known = _SEVERITIES.get(value)
+        return _LEVELS.get(value.lower(), _DEFAULT) if known is None else known
     if isinstance(value, int) and not isinstance(value, bool):
-        return Severity(value) if value in set(Severity) else Severity.DEFAULT
-    return Severity.DEFAULT
+        return Severity(value) if value in set(Severity) else _DEFAULT
+    return _DEFAULT
 
 
 # --- levels that Cloud Logging did not map ----------------------------------------------------------------------------
@@ -242,24 +249,23 @@ def level_of_text(text: str) -> Severity:
 
 def _from_text(raw: Mapping[str, Any], text: str, origin: str) -> LogEntry:
     severity = _severity(raw)
-    http = _http(raw.get("httpRequest"))
+    http = _http(raw["httpRequest"]) if "httpRequest" in raw else None
     if text:
-        if severity is Severity.DEFAULT:
+        if severity is _DEFAULT:
             severity = level_of_text(text)
-        elif severity is Severity.ERROR and _is_cluster_stderr(raw):
+        elif severity is _ERROR and _is_cluster_stderr(raw):
             # Cluster agents stamp all of stderr as ERROR; the line's own level is better, where it has one.
             severity = level_of_text(text) or severity
     elif http is not None:
         text = f"{http.method} {http.path} {http.status}"
-        if severity is Severity.DEFAULT and http.status >= 500:
-            severity = Severity.ERROR
-    return _entry(raw, origin, PayloadField.TEXT, text, severity, http=http)
+        if severity is _DEFAULT and http.status >= 500:
+            severity = _ERROR
+    return _entry(raw, origin, _TEXT, text, severity, http)
 
 
 def _is_cluster_stderr(raw: Mapping[str, Any]) -> bool:
-    return str(raw.get("logName")).endswith("stderr") and str(_mapping(raw.get("resource")).get("type")).startswith(
-        "k8s"
-    )
+    kind = _mapping(raw.get("resource")).get("type")
+    return isinstance(kind, str) and kind.startswith("k8s") and str(raw.get("logName")).endswith("stderr")
 
 
 def _http(raw: object) -> HttpRequest | None:
@@ -307,16 +313,35 @@ _MESSAGE_KEYS = (
 )
 _TRACE_KEYS = ("stack_trace", "stacktrace", "stackTrace", "exception", "exc_info", "traceback", "stack", "exc_text")
 _ERROR_KEYS = ("error", "err", "exception", "exc", "exc_info", "cause")
+_ABOUT_ERRORS = frozenset((*_TRACE_KEYS, *_ERROR_KEYS))
+_LOGGER_KEYS = ("logger", "logger_name", "loggerName", "name")
+_ABOUT_PLACES = frozenset(
+    (
+        *_LOGGER_KEYS,
+        "logging.googleapis.com/labels",
+        "logging.googleapis.com/sourceLocation",
+        "context",
+        "record",
+        "labels",
+        "funcName",
+        "lineno",
+    )
+)
+"""All that `_logger` and `_location` look at. Most payloads hold none of it, and one question for all is cheaper."""
 _FALLBACK_CHARS = 2_000
 
 
 def _from_json(raw: Mapping[str, Any], payload: Mapping[str, Any], origin: str) -> LogEntry:
     message = _first_text(payload, _MESSAGE_KEYS)
-    trace_text = _first_text(payload, _TRACE_KEYS)
-    if trace_text is not None and "\n" not in trace_text:
-        # `exception: "ValueError"` is a name, `stack: "prod"` a label; a trace has lines.
-        trace_text = None
-    exception_type, value, trace_text = _error_of(payload, trace_text)
+    exception_type: str | None = None
+    value: str | None = None
+    trace_text: str | None = None
+    if not _ABOUT_ERRORS.isdisjoint(payload):
+        trace_text = _first_text(payload, _TRACE_KEYS)
+        if trace_text is not None and "\n" not in trace_text:
+            # `exception: "ValueError"` is a name, `stack: "prod"` a label; a trace has lines.
+            trace_text = None
+        exception_type, value, trace_text = _error_of(payload, trace_text)
 
     if "record" in payload:  # loguru: the whole text stands in `text`, the bare message in the record
         record = _mapping(payload["record"])
@@ -332,21 +357,22 @@ def _from_json(raw: Mapping[str, Any], payload: Mapping[str, Any], origin: str) 
         message = f"{message}: {exception_type}: {value}" if exception_type else f"{message}: {value}"
 
     severity = _severity(raw)
-    if severity is Severity.DEFAULT:
+    if severity is _DEFAULT:
         severity = _level(payload)
-        if severity is Severity.DEFAULT:
-            severity = Severity.ERROR if trace_text or exception_type else level_of_text(message)
+        if severity is _DEFAULT:
+            severity = _ERROR if trace_text or exception_type else level_of_text(message)
+    anonymous = _ABOUT_PLACES.isdisjoint(payload)
     return _entry(
         raw,
         origin,
-        PayloadField.JSON,
+        _JSON,
         message,
         severity,
-        http=_http(raw["httpRequest"]) if "httpRequest" in raw else None,
+        _http(raw["httpRequest"]) if "httpRequest" in raw else None,
         trace_text=trace_text,
         exception_type=exception_type,
-        logger=_logger(payload),
-        location=_location(raw, payload),
+        logger=None if anonymous else _logger(payload),
+        location=None if anonymous and "sourceLocation" not in raw else _location(raw, payload),
     )
 
 
@@ -405,7 +431,7 @@ def python_traceback(stacks: Sequence[Mapping[str, Any]]) -> str:
 
 def _logger(payload: Mapping[str, Any]) -> str | None:
     return (
-        _first_text(payload, ("logger", "logger_name", "loggerName", "name"))
+        _first_text(payload, _LOGGER_KEYS)
         or _first_text(_mapping(payload.get("logging.googleapis.com/labels")), ("python_logger",))
         or _first_text(_mapping(payload.get("context")), ("name",))
         or _first_text(_mapping(payload.get("record")), ("name",))
@@ -455,7 +481,9 @@ def _flat_text(payload: Mapping[str, Any]) -> str:
 
 
 def _scalars(value: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, str]]:
-    for key, inner in value.items():
+    # In the order of names, as `gcloud` writes exports: maps on the wire have none.
+    for key in sorted(value):
+        inner = value[key]
         if nested := _mapping(inner):
             if depth < 6:
                 yield from _scalars(nested, f"{prefix}{key}.", depth + 1)

@@ -17,7 +17,8 @@ from app.sources.query_language import LONGEST
 Filter = NewType("Filter", str)
 """A filter, or a clause of one in parentheses; only made here."""
 
-_SERVICE = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,98}[a-z0-9])?\Z")
+_SERVICE = re.compile(r"[a-z0-9]([a-z0-9_.:-]{0,98}[a-z0-9])?\Z")
+"""A database's is `project:instance`."""
 _PLATFORM_LINES = (
     "Container called exit",
     "Container terminated on signal",
@@ -55,7 +56,7 @@ def of_services(services: Sequence[str]) -> Filter | None:
     """
     for name in services:
         if not _SERVICE.match(name):
-            raise BadInput(f"{name!r} is no service name", fix="Use lower-case letters, digits, dots and hyphens.")
+            raise BadInput(f"{name!r} is no service name", fix="Use lower-case letters, digits, dots, colons and hyphens.")
     if not services:
         return None
     values = " OR ".join(literal(name) for name in services)
