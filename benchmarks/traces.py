@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from app.evidence.entries import BadEntry, parse_entry
-from app.evidence.joining import Joiner, Occurrence
+from app.evidence.joining import Joiner
 from app.evidence.model import LogEntry
 from app.evidence.observe import Observer
 from app.evidence.stacktrace import parse_trace
@@ -32,9 +32,8 @@ def read(path: Path) -> list[LogEntry]:
     return entries
 
 
-def top(occurrence: Occurrence) -> dict[str, Any]:
+def top(entry: LogEntry) -> dict[str, Any]:
     """What was read from the trace; an exception without a name for a failure that shows none."""
-    entry = occurrence.entry
     trace = parse_trace(entry.message if entry.trace_text is None else entry.trace_text)
     if trace is None:
         return {"exception": entry.exception_type or "error", "file": None, "function": None, "line": None}
@@ -73,11 +72,12 @@ def main() -> int:
     occurrences += joiner.flush()
     with options.out.open("w", encoding="utf-8") as out:
         for occurrence in occurrences:
-            group = group_of.get(occurrence.origins[0])
+            origins = occurrence.joined or (occurrence.origin,)
+            group = group_of.get(origins[0])
             row: dict[str, Any] = {"group": group} if group in failures else {"group": None}
             if row["group"] is not None:
                 row["top"] = top(occurrence)
-            for origin in occurrence.origins:
+            for origin in origins:
                 out.write(json.dumps({"line": int(origin)} | row) + "\n")
     print(
         json.dumps(

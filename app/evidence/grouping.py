@@ -88,14 +88,13 @@ class Grouper:
     def add(
         self,
         entry: LogEntry,
-        entries: int,
         trace: ReadTrace | None,
         failure: bool,
         place: Place,
         instance: str | None,
         minute: int,
     ) -> GroupKey:
-        """Count one occurrence, made of `entries` log entries; `minute` is its epoch minute.
+        """Count one occurrence; `minute` is its epoch minute.
 
         `trace` is what `trace_of` gave for `entry`. The rest could be read off the entry too, but the caller needs it as
         well, and a million entries ask.
@@ -108,7 +107,7 @@ class Grouper:
                 count = self._messages[failure][shape] = self._count(key, entry)
         else:
             count = self._count(self._key(entry, trace, failure), entry)
-        count.add(entry, entries, place, instance, minute)
+        count.add(entry, place, instance, minute)
         return count.key
 
     def _count(self, key: GroupKey, entry: LogEntry) -> "_Count":
@@ -195,9 +194,9 @@ class _Count:
         self.places: dict[Place, _Seen] = {}
         self.instances: set[str] = set()
 
-    def add(self, entry: LogEntry, entries: int, place: Place, instance: str | None, minute: int) -> None:
+    def add(self, entry: LogEntry, place: Place, instance: str | None, minute: int) -> None:
         self.count += 1
-        self.entries += entries
+        self.entries += len(entry.joined) or 1
         at = entry.timestamp
         if at > self.latest_at:
             self.latest, self.latest_at = entry, at
@@ -220,7 +219,7 @@ class _Count:
                 seen.last = at
             elif at < seen.first:
                 seen.first = at
-        if instance is not None and len(self.instances) < _MAX_INSTANCES:
+        if instance is not None and instance not in self.instances and len(self.instances) < _MAX_INSTANCES:
             self.instances.add(instance)
 
 

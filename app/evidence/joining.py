@@ -2,14 +2,14 @@
 
 Owns which entries of one stream of one instance belong together, whether they come oldest or newest first. Leaves reading
 the joined text to `stacktrace.py`. Everything that is not such a piece passes through at once, or after the few lines that
-may still turn out to be the head of a trace. Memory is bounded by time (a run of lines ends at a gap of a second) and size.
+may still turn out to be the head of a trace: a held entry is read again later, from colder memory, so few are held. Memory
+is bounded by time (a run of lines ends at a gap of a second) and size.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import NamedTuple
 
 from app.evidence.model import LogEntry, PayloadField, Severity
 
@@ -18,23 +18,14 @@ _RUN_GAP = timedelta(seconds=1)
 _RUN_GAP_BACK = -_RUN_GAP
 _TIGHT = timedelta(milliseconds=20)
 """Lines of one write are microseconds apart; a line that only might belong to a trace must be this close to it."""
-_QUIET_LINES = 128
+_QUIET_LINES = 64
 _TRACE_LINES = 6_000
 _LONGEST_LINE = 16_000
 _KEEP = 24
 _OPEN_SPLITS = 200
 _SWEEP_EVERY = 4_096
-
-
-class Occurrence(NamedTuple):
-    """One thing that happened. `entry.message` is the whole text when `entries` is more than one.
-
-    `origins` are those of all its entries, in order of time; the other fields of `entry` are those of the first.
-    """
-
-    entry: LogEntry
-    entries: int
-    origins: tuple[str, ...]
+_TEXT = PayloadField.TEXT
+"""Through its enum this would cost every entry as much as all the rest that is asked of it."""
 
 
 class _Run:
@@ -49,40 +40,44 @@ class _Run:
 
 
 class Joiner:
-    """Feed it entries in one direction of time; take occurrences as they become certain, the rest from `flush`."""
+    """Feed it entries in one direction of time; take occurrences as they become certain, the rest from `flush`.
+
+    An occurrence is one thing that happened. Where it was written as several entries, it comes as one: the first of them,
+    with the whole text and what all were `joined` from.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[tuple[str, str], _Run] = {}
         self._splits: dict[str, list[LogEntry]] = {}
         self._descending = False
-        self._latest: datetime | None = None
         self._until_sweep = _SWEEP_EVERY
 
-    def add(self, entry: LogEntry) -> Iterable[Occurrence]:
+    def add(self, entry: LogEntry) -> Iterable[LogEntry]:
         """What became certain with this entry: itself, older entries that were held, or nothing yet."""
-        if entry.field is not PayloadField.TEXT or entry.http is not None:
-            return (Occurrence(entry, 1, (entry.origin,)),) if entry.split is None else self._add_split(entry)
         if entry.split is not None:
             return self._add_split(entry)
+        if entry.field is not _TEXT or entry.http is not None:
+            return (entry,)
         text = entry.message
         if ("\n" in text and "\n" in text.rstrip("\n")) or len(text) > _LONGEST_LINE:
-            return (Occurrence(entry, 1, (entry.origin,)),)
+            return (entry,)
         key = (entry.log_id, entry.labels.get("instanceId") or _place(entry))
         run = self._runs.get(key)
-        done: Sequence[Occurrence] = ()
         at = entry.timestamp
         if run is None:
             run = self._runs[key] = _Run(entry)
-        elif at != run.last:
+        done: Sequence[LogEntry] = ()
+        if at != run.last:
             gap = at - run.last
             run.last = at
             self._descending = gap < _NO_TIME
-            if gap > _RUN_GAP or gap < _RUN_GAP_BACK:
+            # Looking back from the first sure line of a trace never reaches across a longer gap than `_TIGHT`.
+            if (gap > _TIGHT and not run.marked) or gap > _RUN_GAP or gap < _RUN_GAP_BACK:
                 done = self._close(run)
                 run.lines, run.marked = [], False
         lines = run.lines
         lines.append(entry)
-        if (text[:1] in _SUSPECT or text[-1:] == "{" or ":in " in text) and not run.marked:
+        if not run.marked and (text[:1] in _SUSPECT or text[-1:] in _SUSPECT_END or ":in " in text):
             run.marked = _marks_trace(text)
         if len(lines) >= _QUIET_LINES:
             done = [*done, *self._relieve(run)]
@@ -91,7 +86,7 @@ class Joiner:
             done = [*done, *self._sweep(at)]
         return done
 
-    def flush(self) -> Iterable[Occurrence]:
+    def flush(self) -> Iterable[LogEntry]:
         """What is still held, complete or not. Call it at the end of the input."""
         done = [joined for run in self._runs.values() for joined in self._close(run)]
         done += [_join_split(parts) for parts in self._splits.values()]
@@ -99,7 +94,7 @@ class Joiner:
         self._splits.clear()
         return done
 
-    def _add_split(self, entry: LogEntry) -> Iterable[Occurrence]:
+    def _add_split(self, entry: LogEntry) -> Iterable[LogEntry]:
         split = entry.split
         assert split is not None
         parts = self._splits.setdefault(split.uid, [])
@@ -111,7 +106,7 @@ class Joiner:
             return (_join_split(self._splits.pop(next(iter(self._splits)))),)
         return ()
 
-    def _sweep(self, now: datetime) -> list[Occurrence]:
+    def _sweep(self, now: datetime) -> list[LogEntry]:
         self._until_sweep = _SWEEP_EVERY
         over = [key for key, run in self._runs.items() if abs(now - run.last) > _RUN_GAP]
         return [joined for key in over for joined in self._close(self._runs.pop(key))]
@@ -122,18 +117,18 @@ class Joiner:
             lines = lines[::-1]
         return sorted(lines, key=_time_of)
 
-    def _close(self, run: _Run) -> list[Occurrence]:
+    def _close(self, run: _Run) -> list[LogEntry]:
         if not run.marked:
-            return [Occurrence(entry, 1, (entry.origin,)) for entry in run.lines]
+            return run.lines
         lines = self._ordered(run)
         return [_joined([lines[at] for at in part]) for part in segment(lines)]
 
-    def _relieve(self, run: _Run) -> list[Occurrence]:
+    def _relieve(self, run: _Run) -> list[LogEntry]:
         """Let go of what no later line can change: all but the parts that reach into the newest lines of the run."""
         if not run.marked:
             done = run.lines[:-_KEEP]
             run.lines = run.lines[-_KEEP:]
-            return [Occurrence(entry, 1, (entry.origin,)) for entry in done]
+            return done
         if len(run.lines) % 1_024 and len(run.lines) < _TRACE_LINES:
             return []
         lines = self._ordered(run)
@@ -162,33 +157,34 @@ def _time_of(entry: LogEntry) -> datetime:
     return entry.timestamp
 
 
-def _joined(parts: Sequence[LogEntry]) -> Occurrence:
+def _joined(parts: Sequence[LogEntry]) -> LogEntry:
     first = parts[0]
     if len(parts) == 1:
-        return Occurrence(first, 1, (first.origin,))
+        return first
     text = "\n".join(part.message.rstrip("\n") for part in parts)
     severity = max(part.severity for part in parts)
-    whole = first._replace(message=text, severity=severity, trace_text=None)
-    return Occurrence(whole, len(parts), tuple(part.origin for part in parts))
+    joined = tuple(part.origin for part in parts)
+    return first._replace(message=text, severity=severity, trace_text=None, joined=joined)
 
 
-def _join_split(parts: Sequence[LogEntry]) -> Occurrence:
+def _join_split(parts: Sequence[LogEntry]) -> LogEntry:
     ordered = sorted(parts, key=lambda part: (part.split.part if part.split else 0, part.insert_id))
     first = ordered[0]
     traces = [part.trace_text for part in ordered if part.trace_text is not None]
-    whole = first._replace(
+    return first._replace(
         message="".join(part.message for part in ordered),
         trace_text="".join(traces) if traces else None,
         severity=max(part.severity for part in ordered),
+        joined=tuple(part.origin for part in ordered),
     )
-    return Occurrence(whole, len(ordered), tuple(part.origin for part in ordered))
 
 
 # --- which lines belong together ----------------------------------------------------------------------------------------
 
 
-_SUSPECT = " \tTgr#S("
-"""First characters of the lines that `_marks_trace` may know, beside those that end in a brace or name a Ruby place."""
+_SUSPECT = frozenset(" \tTgr#S(")
+_SUSPECT_END = frozenset("{:")
+"""First and last characters of the lines that `_marks_trace` may know, beside those that name a Ruby place."""
 
 
 def _marks_trace(text: str) -> bool:
@@ -201,7 +197,7 @@ def _marks_trace(text: str) -> bool:
         text.startswith(
             ("Traceback (most", "goroutine ", "runtime stack:", "#0 ", "Stack trace:", "(Use `node --trace-uncaught")
         )
-        or text.endswith("] {")
+        or text.endswith(("] {", "Traceback (most recent call last):"))
         or (":in " in text and _RUBY_PLACE.search(text) is not None)
     )
 

@@ -108,6 +108,7 @@ class LogEntry(NamedTuple):
     `trace_text` is the stack trace where it stood in a field of its own, else None (then `message` may hold one).
     `severity` is worked out: a library's own level is mapped where Cloud Logging left DEFAULT.
     `origin` is `file:line` of the export, or the name of the query that returned it.
+    `joined` holds the origins of all entries, in order of time, when this one was put together from several.
     """
 
     insert_id: str
@@ -128,6 +129,7 @@ class LogEntry(NamedTuple):
     trace: str | None
     split: Split | None
     origin: str
+    joined: tuple[str, ...] = ()
 
     @property
     def service(self) -> ServiceName | None:

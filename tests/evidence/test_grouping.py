@@ -32,7 +32,7 @@ def collect(messages: list[str], *, seed: int | None = None, failure: bool = Tru
         entry = parse_entry(raw, f"log.jsonl:{number}")
         place = entry.service, entry.revision
         trace = grouper.trace_of(entry)
-        grouper.add(entry, 1, trace, failure, place, entry.instance, int(entry.timestamp.timestamp()) // 60)
+        grouper.add(entry, trace, failure, place, entry.instance, int(entry.timestamp.timestamp()) // 60)
     return grouper.finish()
 
 

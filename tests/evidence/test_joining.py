@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.evidence.joining import Joiner, Occurrence
+from app.evidence.joining import Joiner
 from app.evidence.model import LogEntry, PayloadField, Severity, Split
 from app.evidence.stacktrace import parse_trace, trace_identity
 from tests.evidence.test_stacktrace import ALL, DOTNET, GO, JAVA, MONO, NODE, PHP, PYTHON_GROUP, RUBY
@@ -48,7 +48,7 @@ def entry(
     )
 
 
-def join(*entries: LogEntry) -> list[Occurrence]:
+def join(*entries: LogEntry) -> list[LogEntry]:
     joiner = Joiner()
     found = [occurrence for one in entries for occurrence in joiner.add(one)]
     found += joiner.flush()
@@ -62,8 +62,8 @@ def lines(text: str, start: float = 0, instance: str = "i1") -> list[LogEntry]:
     ]
 
 
-def texts(found: list[Occurrence]) -> list[str]:
-    return sorted(occurrence.entry.message for occurrence in found)
+def texts(found: list[LogEntry]) -> list[str]:
+    return sorted(occurrence.message for occurrence in found)
 
 
 PYTHON = """\
@@ -78,9 +78,9 @@ ValueError: bad amount"""
 
 def test_a_trace_that_came_a_line_at_a_time_is_one_occurrence() -> None:
     (whole,) = join(*lines(PYTHON))
-    assert whole.entry.message == PYTHON
-    assert whole.entries == 7
-    assert whole.origins == tuple(f"i1 0 {at}" for at in range(7))
+    assert whole.message == PYTHON
+    assert len(whole.joined) == 7
+    assert whole.joined == tuple(f"i1 0 {at}" for at in range(7))
 
 
 def test_newest_first_gives_the_same_occurrence() -> None:
@@ -104,13 +104,13 @@ def test_split_entries_are_put_together_in_their_order() -> None:
     pieces = ["Traceback (most recent call last):\n", '  File "/app/a.py", line 1, in f\n', "ValueError: x"]
     parts = [entry(text, split=Split("u", at, 3), origin=str(at)) for at, text in enumerate(pieces)]
     (whole,) = join(parts[2], parts[0], parts[1])
-    assert whole.entry.message == "".join(pieces)
-    assert whole.origins == ("0", "1", "2")
+    assert whole.message == "".join(pieces)
+    assert whole.joined == ("0", "1", "2")
 
 
 def test_a_split_whose_pieces_are_not_all_there_is_still_told() -> None:
     (part,) = join(entry("half of it", split=Split("u", 1, 2)))
-    assert part.entry.message == "half of it"
+    assert part.message == "half of it"
 
 
 LOGGED = {
@@ -144,7 +144,7 @@ def test_every_language_is_joined_again_and_again(text: str) -> None:
 def test_blank_lines_that_were_dropped_are_not_missed(text: str) -> None:
     kept = [one for one in lines(text) if one.message.strip()]
     (whole,) = join(*kept)
-    assert whole.entries == len(kept)
+    assert len(whole.joined) == len(kept)
 
 
 @given(
@@ -180,8 +180,8 @@ def test_lines_of_the_same_stream_in_between_do_not_cost_the_identity(
         mixed.insert(min(len(mixed) - 1, 5 + at), line)
     entries = [entry(line, at * 0.3, origin=str(at), severity=Severity.DEFAULT) for at, line in enumerate(mixed)]
     found = join(*(reversed(entries) if descending else entries))
-    whole = max(found, key=lambda occurrence: occurrence.entries)
-    expected, got = parse_trace(text), parse_trace(whole.entry.message)
+    whole = max(found, key=lambda occurrence: len(occurrence.joined))
+    expected, got = parse_trace(text), parse_trace(whole.message)
     assert expected is not None
     assert got is not None
     assert trace_identity(got) == trace_identity(expected)
@@ -194,8 +194,8 @@ def test_a_split_text_is_whole_again_wherever_it_was_cut(cuts: list[int], order:
     parts = [entry(piece, split=Split("u", at, len(pieces)), origin=str(at)) for at, piece in enumerate(pieces)]
     order.shuffle(parts)
     (whole,) = join(*parts)
-    assert whole.entry.message == JAVA
-    assert whole.origins == tuple(str(at) for at in range(len(pieces)))
+    assert whole.message == JAVA
+    assert whole.joined == tuple(str(at) for at in range(len(pieces)))
 
 
 def test_a_long_run_is_let_go_in_pieces_without_cutting_a_trace() -> None:
@@ -213,5 +213,4 @@ def test_a_long_run_is_let_go_in_pieces_without_cutting_a_trace() -> None:
 def test_ordinary_lines_pass_one_by_one() -> None:
     ordinary = [entry(f"order {number} stored", number) for number in range(500)]
     found = join(*ordinary)
-    assert [occurrence.entry for occurrence in found] == ordinary
-    assert all(occurrence.entries == 1 for occurrence in found)
+    assert found == ordinary
