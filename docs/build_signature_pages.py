@@ -83,7 +83,9 @@ def _recognised_by(when: Predicate) -> Iterator[str]:
             yield f"- only {name}: {', '.join(f'`{value}`' for value in values)}"
     if when.failures_only:
         yield "- only entries that report a failure"
-    if when.failures_only or any(values for _, values in conditions):
+    if when.api_answer:
+        yield "- only what a Google API answered: audit entries, managed jobs, and lines that relay such an answer"
+    if when.failures_only or when.api_answer or any(values for _, values in conditions):
         yield ""
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from app.diagnosis.model import Layer
 from app.diagnosis.signatures import CATALOGUE
 from app.diagnosis.signatures.model import GAP, GAP_LENGTH, Predicate, Signature, Specificity
-from app.evidence.model import AuditCall, ErrorGroup, Evidence, Fingerprint, Sample
+from app.evidence.model import AuditCall, ErrorGroup, Evidence, Fingerprint, Sample, Severity
 from app.redact import Redacted, cut
 
 
@@ -144,7 +144,9 @@ class _Index:
 
     def _fits(self, number: int, sample: Sample, text: str, lowered: str, *, failure: bool) -> bool:
         when = self.signatures[number].when
-        if (when.failures_only and not failure) or not _envelope_fits(when, sample):
+        if (when.failures_only and not (failure or _warns(sample))) or not _envelope_fits(when, sample):
+            return False
+        if when.api_answer and not _is_api_answer(sample, text):
             return False
         if any(_stands(wording, lowered) for wording in self.without[number]):
             return False
@@ -238,6 +240,30 @@ def _envelope_fits(when: Predicate, sample: Sample) -> bool:
     return True
 
 
+def _warns(sample: Sample) -> bool:
+    """Whether it is an event that Kubernetes itself calls a warning: it writes its failures so, never as errors."""
+    return sample.log_id == "events" and sample.severity >= Severity.WARNING
+
+
+_ANSWERED_BY = ("dataflow.googleapis.com/job-message", "google.dataproc.agent", "cloudaudit.googleapis.com/activity")
+_RELAYED = re.compile(
+    r"googleapi: |google\.api_core|\(gcloud\.|rpc error: code|\bstatus ?code\b.{0,3}StatusCode\.|HttpError \d|GaxiosError"
+    r"|Error code \d{1,3}, message|(?:Response|Operation)Error: code|\bError 4\d\d:|boss::|StatusRuntimeException|gax\.rpc"
+    r"|generic::[a-z_]+:|RESOURCE_ERROR|\bError Response: \[|AiPlatformException"
+    r"|\b(?:INVALID_ARGUMENT|FAILED_PRECONDITION|NOT_FOUND|ALREADY_EXISTS|PERMISSION_DENIED|UNAUTHENTICATED|ABORTED"
+    r"|RESOURCE_EXHAUSTED|OUT_OF_RANGE|UNIMPLEMENTED|INTERNAL)\b"
+)
+
+
+def _is_api_answer(sample: Sample, text: str) -> bool:
+    return (
+        sample.audit is not None
+        or "googleapis.com/" in sample.resource_type
+        or sample.log_id in _ANSWERED_BY
+        or _RELAYED.search(text) is not None
+    )
+
+
 def _call_fits(when: Predicate, call: AuditCall) -> bool:
     return (not when.methods or call.method.endswith(when.methods)) and (
         not when.codes or call.status_code in when.codes
@@ -279,16 +305,21 @@ _NAMES = (
 """Resource labels that name a resource, the narrowest first."""
 
 
+_REFUSED = (7, 16)
+"""gRPC codes of a call that was refused to its caller: permission denied and unauthenticated."""
+
+
 def component_of(signature: Signature, sample: Sample, text: str) -> Redacted | None:
     """The resource at fault: as the message names it, else the call's resource, else the entry's own.
 
-    A refused call is about the resource that it was made on, whatever permission of another one it lacked. None when the
-    entry names none at all.
+    A call that was itself refused is about the resource that it was made on, whatever permission of another one it lacked;
+    an entry that only reports a state, such as a revision that is not ready, names what is at fault in its message. None
+    when the entry names none at all.
     """
     if signature.component_label and (named := sample.resource_labels.get(signature.component_label)):
         return named
     called = _short(sample.audit.resource_name) if sample.audit is not None else ""
-    if called and signature.layer is Layer.PERMISSIONS:
+    if called and signature.layer is Layer.PERMISSIONS and sample.audit and sample.audit.status_code in _REFUSED:
         return cut(called)
     for pattern in signature.component:
         if (match := re.search(pattern, text, re.IGNORECASE)) and match[1]:

@@ -59,7 +59,7 @@ def sample_for(signature: Signature, message: str) -> Sample:
     when = signature.when
     field = when.fields[0] if when.fields else PayloadField.TEXT
     audit = None
-    if when.methods or when.codes or field is PayloadField.PROTO:
+    if when.methods or when.codes or when.api_answer or field is PayloadField.PROTO:
         method = f"google.test.{when.methods[0]}" if when.methods else "google.test.v1.Create"
         audit = audit_of(message, code=when.codes[0] if when.codes else 9, method=method)
     return sample_of(

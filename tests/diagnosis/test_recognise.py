@@ -1,5 +1,10 @@
 """Recognition over evidence: the right field, the right words, the resource that the message names, a fixed order."""
 
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
 from app.diagnosis.recognise import recognise
 from app.diagnosis.signatures.model import signature_from_config
 from app.evidence.model import (
@@ -7,6 +12,7 @@ from app.evidence.model import (
     HttpRequest,
     Language,
     PayloadField,
+    Severity,
     StackTrace,
 )
 from app.redact import cut
@@ -148,12 +154,56 @@ def test_a_repository_signature_replaces_ours_of_the_same_id() -> None:
     assert [r.signature.title for r in found] == ["Our pool is full"]
 
 
-def test_ordinary_lines_are_not_recognised() -> None:
-    for line in (
-        "Function execution took 945 ms. Finished with status code: 200",
-        "GET /healthz 200",
-        "Started NSS cache refresh timer.",
-        "Listening on 127.0.0.1:5432",
-        "database system is ready to accept connections",
-    ):
-        assert not recognise(evidence_of(group_of(sample_of(line), failure=False))), line
+ORDINARY = Path(__file__).with_name("healthy_lines.txt").read_text(encoding="utf-8").splitlines()
+WRITERS = (
+    ("cloud_run_revision", "run.googleapis.com/stdout"),
+    ("gce_instance", "serialconsole.googleapis.com/serial_port_1_output"),
+    ("cloudsql_database", "cloudsql.googleapis.com/postgres.log"),
+    ("dataflow_step", "dataflow.googleapis.com/job-message"),
+    ("vpn_gateway", "cloud.googleapis.com/ipsec_events"),
+    ("bigquery_dataset", "cloudaudit.googleapis.com/data_access"),
+    ("k8s_pod", "events"),
+)
+
+
+@pytest.mark.parametrize(("resource_type", "log_id"), WRITERS)
+def test_ordinary_lines_are_not_recognised_whoever_writes_them(resource_type: str, log_id: str) -> None:
+    assert len(ORDINARY) > 300
+    for line in ORDINARY:
+        sample = sample_of(line, resource_type=resource_type, log_id=log_id, severity=Severity.INFO)
+        found = recognise(evidence_of(group_of(sample, failure=False)))
+        assert not found, (line, [r.signature.id for r in found])
+
+
+def test_a_kubernetes_warning_counts_as_a_failure() -> None:
+    text = 'Failed to reach the registry: "docker.io": 429 Too Many Requests'
+    warning = sample_of(text, log_id="events", severity=Severity.WARNING)
+    assert [r.signature.id for r in recognise(evidence_of(group_of(warning, failure=False)))] == ["quota-rate"]
+    normal = replace(warning, severity=Severity.INFO)
+    assert not recognise(evidence_of(group_of(normal, failure=False)))
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure_class"),
+    [
+        ("Widgets exceed quota limits in this region", "quota-exceeded"),
+        ("The widget is currently being moved, try again once it is done", "resource-conflict"),
+        ("Ensure the account has the widgets.admin role", "iam-permission-denied"),
+        ("Widgets are out of stock: not enough capacity in this zone", "zone-capacity-exhausted"),
+        ("A widget may not have more than 12 arms", "resource-limit-exceeded"),
+        ("The widget's colour cannot be changed", "invalid-operation"),
+    ],
+)
+def test_an_api_answer_without_a_known_wording_is_read_by_its_ordinary_words(answer: str, failure_class: str) -> None:
+    audit = sample_of("", field=PayloadField.PROTO, audit=audit_of(answer, code=9))
+    relayed = sample_of(f"googleapi: Error 400: {answer}, failedPrecondition")
+    for sample in (audit, relayed):
+        assert recognise(evidence_of(sample))[0].signature.failure_class == failure_class
+    own = sample_of(answer, audit=None)
+    assert not {r for r in recognise(evidence_of(own)) if r.signature.id.startswith("api-")}
+
+
+def test_a_products_own_wording_goes_before_ordinary_words() -> None:
+    answer = "The zone 'z' does not have enough resources available to fulfill the request. Try a different zone."
+    found = recognise(evidence_of(sample_of("", field=PayloadField.PROTO, audit=audit_of(answer, code=8))))
+    assert found[0].signature.id == "vm-stockout"

@@ -248,6 +248,15 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The Dockerfile or its context is wrong",
         when=Predicate(
             (
+                "fatal: could not read from remote repository",
+                "Could not read from remote repository",
+                "remote: Repository not found",
+                "could not resolve storage source",
+                "is not a valid built-in substitution",
+                "invalid build: ",
+                "generic::invalid_argument: invalid",
+                "unable to read source",
+                "error building image: error",
                 "Cannot locate specified Dockerfile",
                 "unable to prepare context",
                 "COPY failed:",

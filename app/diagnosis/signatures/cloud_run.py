@@ -153,7 +153,12 @@ SIGNATURES: tuple[Signature, ...] = (
         id="run-exec-format",
         failure_class="container-failed-to-start",
         title="The image's program cannot run on this processor",
-        when=Predicate(("exec format error",)),
+        when=Predicate(
+            (
+                "must support amd64/linux",
+                "exec format error",
+            )
+        ),
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.EXACT,
@@ -196,7 +201,19 @@ SIGNATURES: tuple[Signature, ...] = (
         id="run-uncaught-signal",
         failure_class="application-exception",
         title="The process was ended by a signal",
-        when=Predicate(("Uncaught signal: 6,", "Uncaught signal: 11,", "Uncaught signal: 4,", "Uncaught signal: 7,")),
+        when=Predicate(
+            (
+                "Container terminated on signal 6",
+                "Container terminated on signal 11",
+                "Segmentation fault",
+                "SIGSEGV: segmentation violation",
+                "Illegal instruction",
+                "Uncaught signal: 6,",
+                "Uncaught signal: 11,",
+                "Uncaught signal: 4,",
+                "Uncaught signal: 7,",
+            )
+        ),
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.PRODUCT,
@@ -213,6 +230,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The container went over its memory limit",
         when=Predicate(
             (
+                "Container terminated on signal 9",
                 "Memory limit of … exceeded with … used",
                 "was found to be using too much memory and was terminated",
                 "container ran out of memory",
@@ -324,6 +342,21 @@ SIGNATURES: tuple[Signature, ...] = (
         confirmed_by=(ProbeKind.CLOUD_RUN,),
     ),
     _run(
+        id="run-start-failed",
+        failure_class="container-failed-to-start",
+        title="The container could not be started",
+        when=Predicate(("Application failed to start: ", "could not start container", "Container failed to start.")),
+        layer=Layer.APPLICATION,
+        owner=LayerOwner.DEVELOPERS,
+        specificity=Specificity.GENERIC,
+        causes=("the image's content or entry point", "a file system that cannot be set up"),
+        checks=(_REVISION,),
+        remedy="Start the same image elsewhere with the same command, and compare.",
+        source=_DOCS + "troubleshooting",
+        example="Application failed to start: invalid status ::14: could not start container",
+        near_miss="The application started.",
+    ),
+    _run(
         id="run-instance-start-failed",
         failure_class="container-failed-to-start",
         title="A request failed because its instance could not start",
@@ -388,7 +421,13 @@ SIGNATURES: tuple[Signature, ...] = (
         id="run-image-not-found",
         failure_class="image-not-found",
         title="The image of the revision does not exist",
-        when=Predicate(("Image '…' not found",)),
+        when=Predicate(
+            (
+                "expected a container image path in the form",
+                "Image … could not be found",
+                "Image '…' not found",
+            )
+        ),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.EXACT,
@@ -551,6 +590,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The VPC connector does not exist or may not be used",
         when=Predicate(
             (
+                "VPC connector … is not in READY state",
                 "VPC connector … does not exist, or Cloud Run does not have permission to use it",
                 "VPC connector … not found",
                 "VPC Access connector … does not exist",
@@ -691,6 +731,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A volume could not be mounted",
         when=Predicate(
             (
+                "mountWithArgs: failed",
+                "Error while mounting gcsfuse",
+                "Mounting volume … failed",
                 "mount.nfs: access denied by server while mounting",
                 "mount.nfs: Connection timed out",
                 "sysctl: permission denied on key",

@@ -30,6 +30,8 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The Auth Proxy or connector cannot reach the database's address",
         when=Predicate(
             (
+                "dial tcp …:3307: getsockopt: connection timed out",
+                "couldn't connect to \"…:3307: … timed out",
                 "failed to dial (connection name = … i/o timeout",
                 "Cloud SQL connection failed … i/o timeout",
                 "connection to Cloud SQL instance at … failed: timed out",
@@ -60,7 +62,12 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="cloud-sql-connection-refused",
         title="Cloud Run could not connect to the Cloud SQL instance",
         when=Predicate(
-            ("Cloud SQL connection failed. Please see", "failed to connect to instance:", "couldn't connect to \"")
+            (
+                "Instance … closed connection",
+                "Cloud SQL connection failed. Please see",
+                "failed to connect to instance:",
+                "couldn't connect to \"",
+            )
         ),
         layer=Layer.INFRASTRUCTURE,
         owner=LayerOwner.INFRASTRUCTURE,
@@ -315,6 +322,10 @@ SIGNATURES: tuple[Signature, ...] = (
         title="Connecting to the database timed out",
         when=Predicate(
             (
+                "connection to server at … failed: Connection timed out",
+                "connection to server at … failed: timeout expired",
+                "could not connect to server: Connection timed out",
+                "dial tcp …:1433: i/o timeout",
                 "OperationalError … Connection timed out",
                 "OperationalError … timeout expired",
                 "Can't connect to MySQL server on … timed out",
@@ -357,6 +368,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The database's port refuses connections",
         when=Predicate(
             (
+                "connection to server at … failed: Connection refused",
+                "Is the server running on that host and accepting TCP/IP connections",
+                "could not connect to server: Connection refused",
                 "port 5432 failed: Connection refused",
                 "connect ECONNREFUSED …:5432",
                 "connect ECONNREFUSED …:3306",
@@ -630,6 +644,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The instance does not run",
         when=Predicate(
             (
+                "has been suspended due to billing",
+                "not in a RUNNABLE state",
+                "is in state SUSPENDED",
                 "Invalid request since instance is not running",
                 "is not in an appropriate state to handle the request",
                 "instance is not running",

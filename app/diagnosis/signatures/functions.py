@@ -53,6 +53,10 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The function crashed",
         when=Predicate(
             (
+                "function terminated. Recommended action: inspect logs",
+                "Infrastructure cannot communicate with function",
+                "could not handle the request",
+                "Function execution could not start",
                 "finished with status: 'crash'",
                 "finished with status: 'error'",
                 "finished with status: 'connection error'",

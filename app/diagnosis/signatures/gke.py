@@ -360,6 +360,29 @@ SIGNATURES: tuple[Signature, ...] = (
         confirmed_by=(ProbeKind.GKE_CLUSTER,),
     ),
     _gke(
+        id="gke-image-rate",
+        failure_class="api-rate-limit-exceeded",
+        title="The registry answers no more pulls for now",
+        when=Predicate(
+            (
+                "Failed to pull image … toomanyrequests",
+                "Failed to pull image … 429 Too Many Requests",
+                "Failed to pull image … pull rate limit",
+                "Failed to pull image … pull QPS exceeded",
+                "You have reached your pull rate limit",
+                "You have reached your unauthenticated pull rate limit",
+            )
+        ),
+        layer=Layer.QUOTA,
+        owner=LayerOwner.DEVELOPERS,
+        specificity=Specificity.EXACT,
+        causes=("anonymous pulls from Docker Hub share the limit of one address", "many nodes pull at once"),
+        remedy="Pull through an Artifact Registry remote repository, or with an account.",
+        source="https://docs.docker.com/docker-hub/usage/pulls/",
+        example='Failed to pull image "nginx:1": toomanyrequests: You have reached your pull rate limit.',
+        near_miss='Successfully pulled image "nginx:1"',
+    ),
+    _gke(
         id="gke-image-pull",
         failure_class="image-not-found",
         title="An image could not be pulled",
@@ -467,6 +490,16 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A volume could not be attached or mounted",
         when=Predicate(
             (
+                "Unable to mount volumes for pod",
+                "timeout expired waiting for volumes",
+                "timed out waiting for the condition … volume",
+                "volume … is already exclusively attached",
+                "failed to attach disk",
+                "FailedMount",
+                "mount failed: exit status",
+                "NodePublishVolume … failed",
+                "NodeStageVolume … failed",
+                "fsck found errors on device",
                 "Multi-Attach error for volume",
                 "MountVolume.SetUp failed for volume",
                 "MountVolume.MountDevice failed for volume",

@@ -47,7 +47,8 @@ class Predicate:
     `pattern` is a regular expression that must be found as well, in the text as written, for what literals cannot say
     (upper case, the value of one field). Empty `fields`, `resources` (monitored resource types), `logs` (ends of log ids),
     `methods` (ends of audit method names), `codes` (gRPC codes of an audit entry) and `statuses` (HTTP codes) mean "any".
-    `failures_only` leaves notices out: the wording is also used for what is no failure.
+    `failures_only` leaves notices out, except Kubernetes warnings: the wording is also used for what is no failure.
+    `api_answer` keeps to what a Google API answered: an audit entry, an event of a managed job, or a line that relays one.
     """
 
     wording: tuple[str, ...] = ()
@@ -60,6 +61,7 @@ class Predicate:
     codes: tuple[int, ...] = ()
     statuses: tuple[int, ...] = ()
     failures_only: bool = False
+    api_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

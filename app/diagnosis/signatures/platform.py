@@ -15,6 +15,8 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A Google API had an internal fault",
         when=Predicate(
             (
+                "Internal error occurred. Please retry",
+                "Internal error. Please try again or contact Google Support",
                 "Internal error encountered",
                 "An internal exception occurred",
                 "google.api_core.exceptions.InternalServerError: 500",
@@ -30,10 +32,9 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Code: 'INTERNAL_ERROR'",
                 "INTERNAL_ERROR",
                 "System error. Please retry",
-                "An internal error occurred while processing",
                 "13 INTERNAL:",
             ),
-            without=("INTERNAL_ERROR … stream error", "failed calling webhook"),
+            without=("quota", "INTERNAL_ERROR … stream error", "failed calling webhook"),
         ),
         layer=Layer.PLATFORM,
         owner=LayerOwner.PROVIDER,

@@ -335,10 +335,10 @@ SIGNATURES: tuple[Signature, ...] = (
         title="Workers do not start",
         when=Predicate(
             (
+                "Startup of the worker pool in",
                 "no worker activity has been seen in the last",
                 "failed to bring up any of the desired",
                 "The Dataflow job appears to be stuck",
-                "Timed out waiting for an update from the worker",
                 "Failed to start the VM",
             )
         ),
@@ -409,6 +409,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A work item failed too often",
         when=Predicate(
             (
+                "Timed out waiting for an update from the worker",
                 "a work item has failed 4 times",
                 "The worker lost contact with the service",
                 "Root cause: The worker lost contact",
@@ -827,7 +828,14 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="container-failed-to-start",
         title="A model's server does not become ready",
         when=Predicate(
-            ("Model server never became ready", "Model server terminated", "Model server exited unexpectedly")
+            (
+                "Model server container … unhealthy",
+                "Model server … failed to start",
+                "Failed to start HTTP server",
+                "Model server never became ready",
+                "Model server terminated",
+                "Model server exited unexpectedly",
+            )
         ),
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,

@@ -23,6 +23,14 @@ SIGNATURES: tuple[Signature, ...] = (
         title="Redis cannot be reached",
         when=Predicate(
             (
+                "ClusterAllFailedError",
+                "Failed to refresh slots cache",
+                "Reached the max retries per request limit",
+                "redis: connection refused",
+                "Error while reading from …:6379",
+                "Command timed out … lettuce",
+                "RedisCommandTimeoutException",
+                "RedisTimeoutException",
                 "redis.exceptions.ConnectionError",
                 "redis.exceptions.TimeoutError",
                 "Error 111 connecting to",
@@ -85,7 +93,16 @@ SIGNATURES: tuple[Signature, ...] = (
         id="redis-auth",
         failure_class="redis-unavailable",
         title="Redis refuses the client's password",
-        when=Predicate(("NOAUTH Authentication required", "WRONGPASS", "ERR AUTH", "ERR invalid password")),
+        when=Predicate(
+            (
+                "NOPERM",
+                "called without any password configured",
+                "NOAUTH Authentication required",
+                "WRONGPASS",
+                "ERR AUTH",
+                "ERR invalid password",
+            )
+        ),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.EXACT,

@@ -214,7 +214,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "NoSuchBeanDefinitionException",
                 "BeanCreationException",
                 "Application run failed",
-            )
+            ),
+            without=("Application failed to start: ",),
         ),
         specificity=Specificity.GENERIC,
         wrapper=True,

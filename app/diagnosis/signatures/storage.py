@@ -18,6 +18,8 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A bucket or object does not exist",
         when=Predicate(
             (
+                "Staged package … is inaccessible",
+                "bucket … does not exist",
                 "The specified bucket does not exist",
                 "BucketNotFoundException",
                 "No such object:",
