@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from app.redact import Tally, cut, redact
+from app.redact import Redacted, Tally, cut, redact, shorten
 
 ALNUM = string.ascii_letters + string.digits
 
@@ -96,3 +96,16 @@ def test_the_tally_adds_up_over_texts() -> None:
     tally.cut("from 203.0.113.9")
     tally.cut("to 203.0.113.10 as a@b.example.org")
     assert tally.counts == {"address": 2, "e-mail": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("short", "short"),
+        ("dial tcp [public-ip]:3307: i/o timeout", "dial tcp…"),
+        ("the first, second and third", "the first, second…"),
+        ("averylongwordwithoutanyspaceinside", "averylongwordwithou…"),
+    ],
+)
+def test_a_shortened_text_ends_between_two_words(text: str, wanted: str) -> None:
+    assert shorten(Redacted(text), 20) == wanted

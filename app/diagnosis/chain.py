@@ -23,7 +23,7 @@ from app.diagnosis.model import (
     sentence,
 )
 from app.evidence.model import ErrorGroup, Evidence, ExceptionInfo, Fingerprint, GroupKind, Sample
-from app.redact import cut
+from app.redact import Redacted, cut, shorten
 
 NEAR = timedelta(minutes=5)
 """How long before a symptom its cause is looked for: the longest start-up probe window of the platform is four minutes."""
@@ -104,7 +104,7 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
 }
 """Class of a cause to the classes of what it is known to bring about, within one service and `NEAR`."""
 
-LINE = 240
+LINE = 320
 """Characters of a message that a sentence quotes."""
 
 _CONNECTION_NAME = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]:[a-z]+-[a-z]+[0-9]+:[a-z][a-z0-9-]*")
@@ -153,7 +153,7 @@ def trace_causes(evidence: Evidence, causes: Sequence[Cause]) -> Chain:
     symptoms = reach(root.group, links) if root else ()
     titles = {cause.group: cause.title for cause in causes}
     rejected = tuple(
-        RejectedCause(cause, _folded(cause, links, titles))
+        RejectedCause(cause, _folded(cause, root.group if root else None, links, titles))
         for cause in ranked
         if cause is not root and cause.group in caused and not cause.symptom
     )
@@ -182,12 +182,17 @@ def said(group: ErrorGroup) -> Sentence:
     if group.trace is not None:
         return raised(group.trace.chain[0])
     line = group.latest.message or group.title
-    return sentence("{}", cut(line.strip().partition("\n")[0][:LINE]))
+    return sentence("{}", shorten(cut(line.strip().partition("\n")[0]), LINE))
 
 
 def raised(info: ExceptionInfo) -> Sentence:
-    message = info.message.strip().partition("\n")[0][:LINE]
-    return sentence("{}: {}", info.type, cut(message)) if message else sentence("{}", info.type)
+    """`KeyError: 'rate'`, as programs print it."""
+    return sentence("{}", exception_line(info))
+
+
+def exception_line(info: ExceptionInfo) -> Redacted:
+    message = info.message.strip().partition("\n")[0]
+    return shorten(cut(f"{info.type}: {message}" if message else info.type), LINE)
 
 
 def times(count: int) -> Sentence:
@@ -205,10 +210,15 @@ def reach(start: Fingerprint, links: Sequence[CausalLink]) -> tuple[Fingerprint,
     return tuple(out)
 
 
-def _folded(cause: Cause, links: Sequence[CausalLink], titles: Mapping[Fingerprint, Sentence]) -> Claim:
+def _folded(
+    cause: Cause, root: Fingerprint | None, links: Sequence[CausalLink], titles: Mapping[Fingerprint, Sentence]
+) -> Claim:
     """Why a recognised failure is no root: another one, which says more of its cause, leads to it."""
     link = next(link for link in links if link.effect == cause.group)
-    text = sentence("it follows from this ({}): {}", link.kind, titles[link.cause])
+    if link.cause == root:
+        text = sentence("it follows from the cause ({})", link.kind)
+    else:
+        text = sentence("it follows from another failure ({}): {}", link.kind, titles[link.cause])
     return Claim(text, link.claim.evidence, Basis.INFERRED)
 
 

@@ -1,9 +1,9 @@
 """The story of judging: recognise, link, weigh, compare with fixes and configuration, explain, recommend.
 
-Owns the order, the summary, and which resources are looked at. Leaves matching to `recognise.py`, what an unknown message is
-taken for to `unknown.py`, links and root to `chain.py`, the layer to `scorecard.py`, fixes and suspects to `ledger.py`,
-constants to `configured.py`, the explanation to `whys.py` and advice to `recommend.py`. Pure: the same evidence gives the
-same diagnosis.
+Owns the order, and which resources are looked at. Leaves matching to `recognise.py`, what an unknown message is taken for to
+`unknown.py`, links and root to `chain.py`, the layer to `scorecard.py`, fixes and suspects to `ledger.py`, constants to
+`configured.py`, the explanation to `whys.py`, advice to `recommend.py` and the first sentence to `headline.py`. Pure: the
+same evidence gives the same diagnosis.
 """
 
 import re
@@ -12,10 +12,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import LiteralString
 
-from app.diagnosis.chain import NEAR, Chain, groups_by_id, said, times, trace_causes
+from app.diagnosis.chain import NEAR, Chain, groups_by_id, trace_causes
 from app.diagnosis.changes import match_commits
 from app.diagnosis.circumstances import SERVERLESS, address_class, egress_of
 from app.diagnosis.configured import compare_configured
+from app.diagnosis.headline import headline
 from app.diagnosis.ledger import build_ledger, find_suspects
 from app.diagnosis.model import (
     Basis,
@@ -29,7 +30,6 @@ from app.diagnosis.model import (
     Match,
     Mismatch,
     ProbeRef,
-    ReadingRef,
     RejectedCause,
     RequiredAction,
     Sentence,
@@ -38,7 +38,7 @@ from app.diagnosis.model import (
 )
 from app.diagnosis.recognise import Recognition, recognise
 from app.diagnosis.recommend import Situation, recommend
-from app.diagnosis.scorecard import SUSPECTED, Scorecard, is_own_limit, raised_in_own_code, score_layers
+from app.diagnosis.scorecard import SUSPECTED, is_own_limit, raised_in_own_code, score_layers
 from app.diagnosis.signatures.model import Signature, fill_check
 from app.diagnosis.unknown import unrecognised_causes
 from app.diagnosis.whys import Judged, ask_whys, likely_causes, likely_checks
@@ -91,7 +91,7 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
         )
     )
     return Diagnosis(
-        summary=_summary(evidence, chain, card, group),
+        summary=headline(evidence, chain, card.layer, group, advice.status),
         root=chain.root,
         causes=tuple(cause for cause in chain.ranked if all(cause != no.cause for no in chain.rejected)),
         rejected=(*chain.rejected, *_set_aside(evidence, chain)),
@@ -219,27 +219,7 @@ def _suspicion(root: Cause, failure_class: str, title: Sentence) -> Cause:
     )
 
 
-# --- what is said of it -----------------------------------------------------------------------------------------------
-
-
-def _summary(evidence: Evidence, chain: Chain, card: Scorecard, group: ErrorGroup | None) -> Claim:
-    if group is None:
-        if evidence.observations.entries == 0:
-            return Claim(sentence("No entry was found, so nothing can be said."), (ReadingRef(),))
-        text = sentence("No failure among {} entries.", evidence.observations.entries)
-        return Claim(text, (ReadingRef(),))
-    refs = (EntryRef(group.id), CountRef(group.id))
-    root = chain.root
-    count = times(group.count)
-    if root is None:
-        text = sentence("{} happens {}; its cause cannot be told from what was read.", said(group), count)
-        return Claim(text, refs)
-    where: Sentence = sentence(" at {}", root.component) if root.component else ()
-    if root.symptom or card.layer is Layer.UNKNOWN:
-        text = sentence("{}{}, {}; the entries show a consequence and not its cause.", root.title, where, count)
-        return Claim(text, refs)
-    text = sentence("{}{}, {} since {}. Layer **{}**.", root.title, where, count, group.first_seen, card.layer)
-    return Claim(text, refs, Basis.INFERRED)
+# --- what would decide it --------------------------------------------------------------------------------------------
 
 
 def _deciding_check(evidence: Evidence, chain: Chain, signature: Signature | None) -> DecidingCheck | None:

@@ -6,6 +6,7 @@ reason. Leaves the judgement that they read to `chain.py`, `scorecard.py` and `l
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import LiteralString
 
 from app.diagnosis.chain import Chain
@@ -34,7 +35,7 @@ from app.diagnosis.model import (
 from app.diagnosis.scorecard import SUSPECTED, Scorecard, deploy_at_onset, is_own_limit
 from app.diagnosis.signatures.model import Signature
 from app.diagnosis.silence import Unit, judge_silence
-from app.evidence.model import ErrorGroup, Evidence, Exposure, Revision
+from app.evidence.model import ErrorGroup, Evidence, Exposure, Gap, Revision
 from app.redact import Redacted, cut
 
 QUIET = 0.05
@@ -158,10 +159,14 @@ def _status(situation: Situation) -> tuple[Status, Claim]:
 # --- status -----------------------------------------------------------------------------------------------------------
 
 
+def about_logs(gap: Gap) -> bool:
+    return gap.source.startswith("logs")
+
+
 def _nothing_read(s: Situation) -> Claim | None:
     if s.group is not None:
         return None
-    if any(gap.source.startswith("logs") for gap in s.evidence.gaps):
+    if any(map(about_logs, s.evidence.gaps)):
         return Claim(
             sentence("the logs could not be read, or not to the end, so the absence of failures proves nothing"), _READ
         )
@@ -363,7 +368,7 @@ def _priority(s: Situation, status: Status) -> tuple[Priority | None, Claim]:
         return None, Claim(sentence("no priority: nothing is known to fail"), refs)
     if status in (Status.RESOLVED, Status.RECOVERING):
         return Priority.P3, Claim(sentence("P3: the failure has stopped"), refs)
-    down = nothing_ready(s.evidence, s.group) or _never_starts(s)
+    down = nothing_ready(s.evidence, s.group) or failing_starts(s.evidence, s.chain, s.group) is not None
     if down and scope.is_critical:
         return Priority.P0, Claim(sentence("P0: nothing is ready to serve in an environment marked critical"), refs)
     if down:
@@ -377,30 +382,44 @@ def _priority(s: Situation, status: Status) -> tuple[Priority | None, Claim]:
     )
 
 
-def _never_starts(s: Situation) -> bool:
-    """Whether instances fail to start, and since it began no request was answered well and no start outlived it.
+@dataclass(frozen=True, slots=True)
+class FailingStarts:
+    """`group` tells of most of them. `all_seen`: as many ended as were seen to begin, so it may be said of every start."""
 
-    Without a request or a start that was seen, nothing says so, and the answer is no. That a revision was ready when it was
-    deployed says nothing of now, so it is not asked here.
+    group: ErrorGroup
+    since: datetime
+    all_seen: bool
+
+
+def failing_starts(evidence: Evidence, chain: Chain, group: ErrorGroup) -> FailingStarts | None:
+    """The starts that fail because of `group`, when since then no request was answered well and no start outlived it.
+
+    Without a request or a start that was seen, nothing says so, and the answer is None. That a revision was ready when it
+    was deployed says nothing of now, so it is not asked here.
     """
-    if s.group is None:
-        return False
-    about = (s.group.id, *s.chain.symptoms)
-    failing = [c.group for c in s.chain.ranked if c.failure_class in _START and c.group in about]
-    starting = [g for g in s.evidence.observations.groups if g.id in failing]
+    about = (group.id, *chain.symptoms)
+    failing = [c.group for c in chain.ranked if c.failure_class in _START and c.group in about]
+    starting = [g for g in evidence.observations.groups if g.id in failing]
     if not starting:
-        return False
-    began = int(min(g.first_seen for g in (s.group, *starting)).timestamp()) // 60
-    mine = [e for e in s.evidence.observations.exposure if e.service in s.group.services]
+        return None
+    since = min(g.first_seen for g in (group, *starting))
+    began = int(since.timestamp()) // 60
+    mine = [e for e in evidence.observations.exposure if e.service in group.services]
 
-    def since(minute: int, counts: Callable[[Exposure], Mapping[int, int]]) -> int:
+    def seen_since(minute: int, counts: Callable[[Exposure], Mapping[int, int]]) -> int:
         return sum(n for e in mine for at, n in counts(e).items() if at >= minute)
 
+    def ended(of: ErrorGroup) -> int:
+        return sum(n for at, n in of.per_minute.items() if at >= began)
+
     # Requests of the first minute may still have been answered before it began.
-    asked, failed = since(began + 1, lambda e: e.requests), since(began + 1, lambda e: e.server_errors)
-    starts = since(began, lambda e: e.starts)
-    ended = max(sum(n for at, n in g.per_minute.items() if at >= began) for g in starting)
-    return asked <= failed and (asked > 0 or 0 < starts <= ended)
+    asked, failed = seen_since(began + 1, lambda e: e.requests), seen_since(began + 1, lambda e: e.server_errors)
+    starts = seen_since(began, lambda e: e.starts)
+    most = max(starting, key=lambda g: (ended(g), g.id))
+    all_seen = 0 < starts <= ended(most)
+    if asked > failed or not (asked or all_seen):
+        return None
+    return FailingStarts(most, since, all_seen)
 
 
 def nothing_ready(evidence: Evidence, group: ErrorGroup) -> bool:
@@ -456,6 +475,13 @@ def _next_steps(s: Situation, status: Status) -> tuple[Sentence, ...]:
         case Status.CANNOT_TELL:
             if s.check is not None:
                 steps.append(sentence("Run the deciding check: {}", s.check.command))
+            elif s.group is None:
+                remedies = dict.fromkeys(gap.remedy for gap in s.evidence.gaps if gap.remedy)
+                steps += [sentence("{}, then audit again.", cut(remedy)) for remedy in remedies]
+                if not s.evidence.observations.entries and not any(map(about_logs, s.evidence.gaps)):
+                    steps.insert(
+                        0, sentence("Check that service, window and project are the meant ones, then audit again.")
+                    )
         case Status.RESOLVED | Status.NO_FAILURES:
             steps.append(sentence("Nothing to do for this failure."))
     return tuple(steps)

@@ -18,6 +18,7 @@ from app.diagnosis.model import (
     DecidingCheck,
     EntryRef,
     EvidenceRef,
+    FileRef,
     Layer,
     ProbeRef,
     RevisionRef,
@@ -26,7 +27,7 @@ from app.diagnosis.model import (
     Why,
     sentence,
 )
-from app.diagnosis.scorecard import Scorecard, beginning, deploy_at_onset
+from app.diagnosis.scorecard import Scorecard, beginning, deploy_at_onset, raised_in_own_code
 from app.diagnosis.signatures.model import Signature
 from app.evidence.model import ErrorGroup, Evidence, Frame, GroupKind, ProbeKind, ProbeState
 from app.redact import cut
@@ -59,14 +60,16 @@ def ask_whys(judged: Judged) -> tuple[Why, ...]:
     cause_group = groups[root.group] if root else failures[0]
     shown = _most_visible(judged, cause_group)
     steps = [_symptom(shown)]
-    if operation := _operation(judged, shown, cause_group):
+    operation = _operation(judged, shown, cause_group)
+    if operation is not None:
         steps.append(operation)
     if root is None:
         return (*steps, Why(sentence("Why does that happen?"), None, judged.check))
     if root.symptom:
         text = sentence("Why does {} happen? The entries read show the consequence only.", said(cause_group))
         return (*steps, Why(text, None, judged.check))
-    steps.append(_mechanism(root, cause_group, shown))
+    if not _tells_all(operation, root):
+        steps.append(_mechanism(root, cause_group, shown))
     component = _component(judged, root, cause_group)
     if component.answer is None:
         return (*steps, component)
@@ -133,6 +136,12 @@ def _operation(judged: Judged, shown: ErrorGroup, cause_group: ErrorGroup) -> Wh
     return None
 
 
+def _tells_all(operation: Why | None, root: Cause) -> bool:
+    """Whether the exception was said already: that it is one says nothing more."""
+    said_of = operation.answer.evidence if operation is not None and operation.answer is not None else ()
+    return root.failure_class == "application-exception" and EntryRef(root.group) in said_of
+
+
 def _at(frame: Frame) -> Sentence:
     if frame.file is None:
         return sentence("whose file the trace does not name")
@@ -148,6 +157,8 @@ def _mechanism(root: Cause, group: ErrorGroup, shown: ErrorGroup) -> Why:
 
 def _component(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
     """Which part it is about, and what a look at that part showed."""
+    if (line := _raising_line(judged, group)) is not None:
+        return line
     layer = judged.card.layer
     refs: list[EvidenceRef] = [EntryRef(root.group)]
     states: list[Sentence] = []
@@ -172,6 +183,30 @@ def _component(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
     )
     text = tuple(part for piece in (first, *states, sentence(".")) for part in piece)
     return Why(question, Claim(text, tuple(refs), Basis.INFERRED))
+
+
+def _raising_line(judged: Judged, group: ErrorGroup) -> Why | None:
+    """For a fault of the program's own code: the line that raises it and who changed it last, where the repository tells."""
+    own = group.trace.top_own_frame if group.trace else None
+    if own is None or not raised_in_own_code(group) or judged.card.layer is not Layer.APPLICATION:
+        return None
+    for source in judged.evidence.history.frames:
+        excerpt = source.excerpt
+        if source.group != group.id or source.frame != own[1] or excerpt is None or excerpt.blame is None:
+            continue
+        blame = excerpt.blame
+        state = sentence("running commit") if excerpt.role == "running" else sentence("head")
+        text = sentence(
+            "{} raises it; the {} has that line from {} ({}), {}.",
+            cut(f"{excerpt.path}:{excerpt.line}"),
+            state,
+            cut(blame.sha[:9]),
+            blame.subject,
+            blame.committed_at,
+        )
+        refs = (FileRef(excerpt.sha, excerpt.path, excerpt.line), CommitRef(blame.sha))
+        return Why(sentence("Which line raises it?"), Claim(text, refs))
+    return None
 
 
 def _address_says(evidence: Evidence, group: ErrorGroup) -> tuple[Sentence, tuple[EvidenceRef, ...]]:

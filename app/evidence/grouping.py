@@ -9,6 +9,7 @@ Nothing about place or time enters, so one fault in two services or on two days 
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,7 @@ from app.evidence.entries import to_sample
 from app.evidence.model import (
     AuditCall,
     ErrorGroup,
+    ExceptionInfo,
     Fingerprint,
     GroupKind,
     HttpRequest,
@@ -30,7 +32,7 @@ from app.evidence.model import (
 )
 from app.evidence.stacktrace import RawTrace, may_hold_trace, parse_trace, to_stack_trace, trace_identity
 from app.evidence.templates import MASK, TemplateMiner, Tokens, mask_path, render, shape_of
-from app.redact import Redacted, Tally
+from app.redact import Redacted, Tally, shorten
 
 _ALGORITHM: Final = 1
 """The digit in every fingerprint: raised when an equal fault would get another fingerprint than before."""
@@ -284,7 +286,7 @@ class Groups:
             id=fingerprint,
             kind=group.key.kind,
             failure=group.key.failure,
-            title=tally.cut(_one_line(_title(group.key, latest, trace, template))),
+            title=shorten(tally.cut(" ".join(_title(group.key, latest, trace, template).split())), _TITLE),
             template=template,
             severity=max(count.severity for count in counts),
             count=group.count,
@@ -313,8 +315,7 @@ def _stack_trace(
 def _template(group: _Group, latest: LogEntry, trace: StackTrace | None, sample: Sample, tally: Tally) -> Redacted:
     """The group's sentence. A word of it stays only if the redacted sample shows it too: a secret is no constant."""
     if trace is not None:
-        innermost = trace.innermost
-        return tally.cut(f"{innermost.type}: {render(shape_of(innermost.message))}"[:_TEMPLATE])
+        return tally.cut(_exception(trace.innermost.type, trace.innermost)[:_TEMPLATE])
     shown = sample.message
     if latest.audit is not None:
         shown = Redacted(f"{shown} {tally.cut(latest.audit.status_message)}")
@@ -325,21 +326,26 @@ def _template(group: _Group, latest: LogEntry, trace: StackTrace | None, sample:
     return tally.cut(" ".join(words)[:_TEMPLATE])
 
 
+def _exception(name: str, info: ExceptionInfo) -> str:
+    """`KeyError: <*>`, and the type alone of an exception that says nothing."""
+    message = render(shape_of(info.message))
+    return f"{name}: {message}" if message else name
+
+
 def _title(key: GroupKey, latest: LogEntry, trace: StackTrace | None, template: Redacted) -> str:
+    """What was reported comes before what caused it, with an arrow between, since readers know the one from their alerts."""
+    if trace is not None and trace.chain[0].type != trace.innermost.type:
+        reported = trace.chain[0]
+        return f"{_exception(re.split(r'[./:]+', reported.type)[-1], reported)} ← {template}"
     if key.kind is GroupKind.AUDIT and latest.audit is not None:
         return _audit_title(latest.audit, template)
-    return template or ("(no text)" if trace is None else "")
+    return template or "(no text)"
 
 
 def _audit_title(audit: AuditCall, template: Redacted) -> str:
     method = audit.method.rsplit(".", 1)[-1].lstrip("/")
     outcome = "" if not audit.status_code else f" failed with code {audit.status_code}"
     return f"{audit.service} {method}{outcome}" + (f": {template}" if template else "")
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _TITLE else line[: _TITLE - 1] + "…"
 
 
 def _minutes(counts: Iterable[_Count]) -> Mapping[int, int]:

@@ -32,6 +32,7 @@ from app.diagnosis.model import (
     LinkKind,
     ProbeRef,
     ReadingRef,
+    RejectedCause,
     RequiredAction,
     RevisionRef,
     Sentence,
@@ -240,14 +241,11 @@ class _Builder:
         )
 
     def _facts(self) -> Statement:
-        evidence, groups = self._evidence, self._told
-        entries = evidence.observations.entries
-        if not entries:
-            return self._observe(sentence("Not one entry was read in {}.", evidence.window.length), ReadingRef())
+        groups = self._told
+        if not self._evidence.observations.entries:
+            return self._observe(self._looked(), ReadingRef())
         if not groups:
-            read = _counted(entries, "entry", "entries")
-            text = sentence("No failure among {} read in {}.", read, evidence.window.length)
-            return self._observe(text, ReadingRef())
+            return self._observe(self._healthy(), ReadingRef())
         groups, refs = self._incident()
         text = sentence("{} {}", self._total(groups), _over(groups))
         if revisions := _revision_names(groups):
@@ -257,6 +255,32 @@ class _Builder:
         if self._noun == "notice":
             text = sentence("{}; no entry is logged as a failure", text)
         return self._observe(sentence("{}.", text), *dict.fromkeys(refs))
+
+    def _looked(self) -> Sentence:
+        """Where the entries were looked for, when there are none."""
+        evidence = self._evidence
+        places = list(dict.fromkeys(reading.source for reading in evidence.readings))
+        if not places:
+            return sentence("No log source could be asked.")
+        text = sentence("Looked in {}", _joined([sentence("{}", cut(place)) for place in places], sentence(", ")))
+        if evidence.window.length:
+            text = sentence("{}, from {} to {}", text, evidence.window.start, evidence.window.end)
+        else:
+            text = sentence("{}, at any time", text)
+        if services := evidence.request.services:
+            text = sentence("{}, for {}", text, _joined([sentence("{}", cut(s)) for s in services], sentence(", ")))
+        return sentence("{}.", text)
+
+    def _healthy(self) -> Sentence:
+        """What the entries without a failure do show."""
+        evidence = self._evidence
+        exposure = evidence.observations.exposure
+        requests = sum(sum(e.requests.values()) for e in exposure)
+        starts = sum(sum(e.starts.values()) for e in exposure)
+        read = _counted(evidence.observations.entries, "entry", "entries")
+        seen = [_counted(n, word) for n, word in ((requests, "request"), (starts, "start")) if n]
+        told = sentence(" ({})", _joined(seen, sentence(", "))) if seen else ()
+        return sentence("In {}: {}, none reported as failed{}.", evidence.window.length, read, told)
 
     def _incident(self) -> tuple[tuple[ErrorGroup, ...], tuple[EvidenceRef, ...]]:
         """The cause and its consequences with what counts them; without a known cause, everything that fails."""
@@ -295,18 +319,14 @@ class _Builder:
         return sentence("Fix {}{}: **{}**", short(row.fix.sha), subject, row.verdict)
 
     def _first_step(self) -> Sentence:
-        """What to do first. When the audit cannot tell, that is to mend what it could not read."""
         advice = self._diagnosis.recommendation
         if advice.next_steps:
             return self._shown.sentence(advice.next_steps[0])
         if self._diagnosis.actions:
             return self._shown.sentence(self._diagnosis.actions[0].text)
-        if advice.status is not Status.CANNOT_TELL:
-            return sentence("nothing to do")
-        remedies = [cut(gap.remedy) for gap in self._evidence.gaps if gap.remedy]
-        if remedies:
-            return sentence("{}, then audit again", remedies[0])
-        return sentence("check that service, window and project are the meant ones, then audit again")
+        if advice.status is Status.CANNOT_TELL:
+            return sentence("audit again with a wider window or more services")
+        return sentence("nothing to do")
 
     def _target(self) -> Redacted | None:
         line = self._team()
@@ -392,9 +412,14 @@ class _Builder:
                         rejected.refuted_by.basis,
                     )
                 )
-                for rejected in diagnosis.rejected
+                for rejected in self._rejected()
             ),
         )
+
+    def _rejected(self) -> list[RejectedCause]:
+        """What something else than the chain refutes first: a reader may have suspected it."""
+        consequences = (*self._symptoms,)
+        return sorted(self._diagnosis.rejected, key=lambda rejected: rejected.cause.group in consequences)
 
     def _signals(self) -> list[Signal]:
         return sorted(self._diagnosis.signals, key=lambda s: (-abs(s.weight), s.layer))
@@ -416,13 +441,10 @@ class _Builder:
         ]
 
     def _also(self, cause: Cause) -> Statement:
-        return self._state(
-            Claim(
-                sentence("{} ({}): {}", cause.title, cause.layer, cause.claim.text),
-                cause.claim.evidence,
-                cause.claim.basis,
-            )
-        )
+        group = self._refs.group(cause.group)
+        said = cut(clipped(self._shown.text(group.title), _SUBJECT_LENGTH))
+        text = sentence("{} ({}), {}: {}", cause.title, cause.layer, _counted(group.count, "time"), said)
+        return self._state(Claim(text, cause.claim.evidence, cause.claim.basis))
 
     def _role(self, group: Fingerprint) -> Literal["cause", "symptom", "other"]:
         root = self._diagnosis.root

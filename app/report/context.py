@@ -32,6 +32,8 @@ from app.report.wording import between, clipped, counted
 
 MARKS_SHOWN = 6
 EXCERPTS_SHOWN = 3
+CAUSES_SHOWN = 3
+"""Of those that fit as well and of those that are ruled out. The JSON report has them all."""
 _LABEL_LENGTH = 60
 _FEWEST_EDGES = 2
 """One step is said by the whys already."""
@@ -140,6 +142,9 @@ class ReportContext:
     scorecard: tuple[Sentence, ...]
     signals_for: tuple[Row, ...]
     signals_against: tuple[Row, ...]
+    also: tuple[Statement, ...]
+    ruled_out: tuple[Statement, ...]
+    causes_left_out: tuple[Sentence, ...]
     technical: Sentence
     no_technical: tuple[Sentence, ...]
     infrastructure: Sentence
@@ -270,6 +275,9 @@ def context_of(report: Report) -> ReportContext:
         signals_against=tuple(
             (_own(f"{row.weight:+g}"), _own(row.layer.value), row.why) for row in active.signals_against
         ),
+        also=active.also[:CAUSES_SHOWN],
+        ruled_out=active.ruled_out[:CAUSES_SHOWN],
+        causes_left_out=_causes_left_out(report),
         technical=_technical(report),
         no_technical=_no_technical(report),
         infrastructure=_infrastructure(report),
@@ -500,6 +508,15 @@ def _active(report: Report) -> Sentence:
         kinds = counted(len(active.groups) + active.groups_left_out, "kind")
         text = sentence("{}; {} of failure, and which one is the cause is not told", text, _own(kinds))
     return sentence("{}. Layer {}, confidence {}.", text, _strong(active.layer.value), active.confidence)
+
+
+def _causes_left_out(report: Report) -> tuple[Sentence, ...]:
+    parts = [
+        counted(len(rows) - CAUSES_SHOWN, "more " + words)
+        for rows, words in ((report.active.also, "cause"), (report.active.ruled_out, "ruled-out cause"))
+        if len(rows) > CAUSES_SHOWN
+    ]
+    return (_own(f"And {' and '.join(parts)}."),) if parts else ()
 
 
 def _technical(report: Report) -> Sentence:

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from app.redact import Redacted, shorten
+
 
 def counted(number: int, one: str, many: str = "") -> str:
     """`1 failure`, `1,284 failures`; `many` only where it is not `one` with an s."""
@@ -18,4 +20,5 @@ def between(start: datetime, end: datetime) -> str:
 
 
 def clipped(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+    """At most `length` signs, ended between two words where one ends near."""
+    return shorten(Redacted(text), length)

@@ -63,7 +63,7 @@ def test_a_vpc_connector_is_set_aside_and_not_blamed() -> None:
 def test_a_recognised_consequence_is_kept_with_what_refutes_it_as_the_cause() -> None:
     verdict = diagnose(startup(line(DIAL.format("34.10.20.30"), minute=5)))
     wrapper = next(no for no in verdict.rejected if no.cause.signature == "sql-wrapper-timeout")
-    assert "it follows from this" in plain(wrapper.refuted_by.text)
+    assert "it follows from the cause" in plain(wrapper.refuted_by.text)
     assert wrapper.cause not in verdict.causes
 
 
