@@ -425,8 +425,10 @@ def _now(
 ) -> tuple[datetime, bool]:
     """The time of judging, and whether the newest entry decides it instead.
 
-    A length such as `--since 6h` counts back from `--at`, or from the newest entry, which then has to be found first.
+    Without any entry it stays `NO_TIME`: neither the clock nor the age of a file may enter a report. A length such as
+    `--since 6h` counts back from `--at`, or from the newest entry, which then has to be found first.
     """
+    from app.evidence.model import NO_TIME
     from app.policy.commands import parse_duration
 
     if at is not None:
@@ -440,10 +442,7 @@ def _now(
         newest = asyncio.run(_newest(paths))
         if newest is not None:
             return newest + timedelta(seconds=1), False
-    # Without any entry the file itself is the only thing that has a time.
-    written = [path.stat().st_mtime for path in paths if path != "-" and path.exists()]
-    fallback = datetime.fromtimestamp(max(written), UTC).replace(microsecond=0) if written else datetime.now(UTC)
-    return fallback, True
+    return NO_TIME, True
 
 
 async def _newest(paths: Sequence[Path | Literal["-"]]) -> datetime | None:

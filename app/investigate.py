@@ -191,7 +191,7 @@ def _gap(refused: SourceRefused | Unavailable, *, source: str = "", meaning: str
 
 
 def _window_of(first: datetime | None, last: datetime | None, now: datetime) -> Window:
-    """What the entries span, one second past the last so that it lies inside; the hour before `now` without any."""
+    """What the entries span, one second past the last so that it lies inside; of no length at `now` without any."""
     if first is None or last is None:
-        return Window(now - timedelta(hours=1), now)
+        return Window(now, now)
     return Window(first, last + timedelta(seconds=1))

@@ -7,7 +7,7 @@ lives between the parser and the grouper only, is never stored, and is therefore
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Literal, NamedTuple, NewType
 
@@ -46,6 +46,10 @@ class Window:
     @property
     def length(self) -> timedelta:
         return self.end - self.start
+
+
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of judging where nobody gave one and no entry tells one; it is never shown."""
 
 
 # --- one log entry, on its way to a group -----------------------------------------------------------------------------

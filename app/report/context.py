@@ -13,7 +13,6 @@ import orjson
 from app.diagnosis.model import (
     DeveloperAction,
     FixVerdict,
-    LayerOwner,
     Priority,
     Sentence,
     Status,
@@ -22,6 +21,7 @@ from app.diagnosis.model import (
     sentence,
     span,
 )
+from app.evidence.model import NO_TIME, LayerOwner
 from app.redact import cut
 from app.report import mermaid
 from app.report.escape import safe_url
@@ -380,16 +380,20 @@ def _title(report: Report) -> Sentence:
 
 def _about(report: Report) -> tuple[tuple[Sentence, Inline], ...]:
     header = report.header
-    window = f"{between(header.window_start, header.window_end)} ({span(header.window_end - header.window_start)})"
     services: list[Sentence] = [sentence("{}", cut(name)) for name in header.services]
     pairs: list[tuple[Sentence, Inline]] = [
         (_own("Audit"), header.audit_id),
-        (_own("Window"), _own(window)),
+        (_own("Window"), _own(_window(report))),
         (_own("Environment"), header.environment or _own("not named")),
         (_own("Services"), _list(services) if services else _own("all that were read")),
-        (_own("Judged"), header.judged_at),
+        *(((_own("Judged"), header.judged_at),) if header.judged_at > NO_TIME else ()),
     ]
     return tuple(pairs)
+
+
+def _window(report: Report) -> str:
+    start, end = report.header.window_start, report.header.window_end
+    return f"{between(start, end)} ({span(end - start)})" if end > start else "none given, and no entry tells one"
 
 
 def _list(parts: Sequence[Sentence], between: str = ", ") -> Sentence:
@@ -577,7 +581,7 @@ def _footer(report: Report) -> Sentence:
     cuts = sum(footer.redactions.values())
     parts = [
         sentence("Audit {}", cut(header.audit_id)),
-        _own(between(header.window_start, header.window_end)),
+        *((_own(between(header.window_start, header.window_end)),) if header.window_end > header.window_start else ()),
         sentence(
             "{} entries read in {} calls{}",
             footer.entries,

@@ -1,15 +1,18 @@
 """The verdict on each bundled incident, and what the hand-made report on the reference incident got wrong."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from app.cli import main
 from app.diagnosis.model import DeveloperAction, FixVerdict, Layer, Status, plain
 from app.evidence.model import LayerOwner
 from app.report import render
 from app.report.model import Report
-from tests.examples import NAMES, audited, commits, run
+from tests.examples import NAMES, ROOT, audited, commits, run
 
 VERDICTS = {
     "bad-deploy": (Status.ROLLBACK, DeveloperAction.ROLL_BACK, Layer.APPLICATION),
@@ -120,3 +123,20 @@ def test_infrastructure_must_act_and_is_called_by_its_configured_name() -> None:
     report = reference()
     assert (report.escalation.owner, report.escalation.target) == (LayerOwner.INFRASTRUCTURE, "@acme/platform")
     assert report.advice.priority == "P0"
+
+
+@pytest.mark.parametrize("name", ["no-access", "no-data"])
+def test_a_file_without_entries_gives_the_same_report_on_any_day(name: str, tmp_path: Path) -> None:
+    """Neither the clock nor the age of the file shows."""
+    told = []
+    for age in (0, 86_400):
+        logs = tmp_path / f"{age}" / "logs.jsonl.gz"
+        logs.parent.mkdir()
+        logs.write_bytes((ROOT / name / "logs.jsonl.gz").read_bytes())
+        os.utime(logs, (1_700_000_000 - age, 1_700_000_000 - age))
+        done = CliRunner().invoke(main, ["audit", "--logs", str(logs), "--format", "markdown"], catch_exceptions=False)
+        told.append(done.stdout)
+    assert told[0] == told[1]
+    assert "1970" not in told[0]
+    assert "60 min" not in told[0]
+    assert "Nothing to do" not in told[0]
