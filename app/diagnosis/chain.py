@@ -77,6 +77,8 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     "api-disabled": ("iam-permission-denied", *_START, *_DATABASE, "build-failed"),
     "org-policy-violation": ("build-failed", "autoscaler-scale-up-failed", *_START),
     "quota-exceeded": ("autoscaler-scale-up-failed", "build-failed", *_START, "pod-unschedulable", "http-server-error"),
+    "api-rate-limit-exceeded": (*_REQUESTS, "application-exception"),
+    "platform-internal-error": (*_REQUESTS, "application-exception"),
     "zone-capacity-exhausted": ("autoscaler-scale-up-failed", "pod-unschedulable", "node-bootstrap-failed"),
     "memory-limit-exceeded": (*_START, *_REQUESTS, "upstream-connection-failure", "worker-task-lost"),
     "host-memory-pressure": (*_START, *_REQUESTS, "node-not-ready", "worker-task-lost"),

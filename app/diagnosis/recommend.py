@@ -35,7 +35,7 @@ from app.diagnosis.model import (
 from app.diagnosis.scorecard import SUSPECTED, Scorecard, deploy_at_onset, is_own_limit
 from app.diagnosis.signatures.model import Signature
 from app.diagnosis.silence import Unit, judge_silence
-from app.evidence.model import ErrorGroup, Evidence, Exposure, Gap, Revision
+from app.evidence.model import ErrorGroup, Evidence, Exposure, Gap, GroupKind, Revision
 from app.redact import Redacted, cut
 
 QUIET = 0.05
@@ -183,10 +183,20 @@ def _no_failures(s: Situation) -> Claim | None:
             sentence("{} entries were read and none reports a failure", s.evidence.observations.entries), _READ
         )
     root = s.chain.root
-    if not s.evidence.observations.groups and root is not None and root.failure_class in LIFECYCLE:
+    if s.evidence.observations.groups or root is None:
+        return None
+    if root.failure_class in LIFECYCLE or _few_refused(s.evidence, s.group):
         refs = (*_READ, CountRef(root.group))
         return Claim(sentence("no entry reports a failure; {} is noted only", root.title), refs)
     return None
+
+
+def _few_refused(evidence: Evidence, group: ErrorGroup) -> bool:
+    """Whether most requests of the services were let in: a few that are refused are anybody's knocking."""
+    if group.kind is not GroupKind.REQUEST:
+        return False
+    mine = [e for e in evidence.observations.exposure if e.service in group.services]
+    return 2 * group.count < sum(sum(e.requests.values()) for e in mine)
 
 
 def _resolved_by_fix(s: Situation) -> Claim | None:

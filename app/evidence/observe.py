@@ -51,6 +51,7 @@ PLATFORM_FAILURES: Final = (
 """Beginnings of lines that the platform writes about a failure, at WARNING or below for some of them."""
 _ERROR: Final = Severity.ERROR
 """Every entry asks for it, and through the enum that costs as much as three more steps."""
+_REFUSED_REQUESTS: Final = ("The request was not authenticated", "The request was not authorized")
 _HEAD: Final = 6
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
@@ -145,7 +146,9 @@ class Observer:
         trace = self._grouper.trace_of(entry)
         failure = reports_failure(entry, trace)
         if not failure and self._origins is None and entry.http is not None and is_request(entry, entry.http):
-            return
+            # One that the platform refused is grouped all the same: it never reached the program, and its text says why.
+            if not entry.message.startswith(_REFUSED_REQUESTS):
+                return
         key = self._grouper.add(entry, trace, failure, exposed.place, instance, self._minute)
         if self._origins is not None:
             self._origins.append((entry.joined or (entry.origin,), key))

@@ -354,7 +354,11 @@ _GO_LIBRARY = re.compile(r"/pkg/mod/|/vendor/|/(?:go|golang)/src/(?:runtime|net|
 _RUBY_LIBRARY = re.compile(r"/lib/ruby/|/gems/|^<internal:|/bundler/|/vendor/bundle/|/rubygems|^\(eval")
 _PHP_LIBRARY = re.compile(r"/vendor/|^/usr/share/php|^phar:")
 _NODE_LIBRARY = re.compile(
-    r"^node:|^internal/|/node_modules/|^<anonymous>|^native|^index \d|^wasm:|^evalmachine|^events\.js"
+    r"^node:|^internal/|/node_modules/|^<anonymous>|^native|^index \d|^wasm:|^evalmachine|"
+    # Before version 15 the runtime's own files were printed by their bare names.
+    r"^(?:assert|async_hooks|bootstrap_node|buffer|child_process|cluster|console|crypto|dgram|dns|domain|events|fs|http|http2|"
+    r"https|inspector|module|net|node|os|path|perf_hooks|querystring|readline|repl|stream|string_decoder|timers|tls|url|util|"
+    r"v8|vm|worker_threads|zlib|_[a-z_]+)\.js$"
 )
 _DOTNET_LIBRARY = (
     "System.",

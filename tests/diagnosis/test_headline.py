@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.diagnosis.diagnose import diagnose
-from app.diagnosis.model import Basis, CountRef, ReadingRef, plain
+from app.diagnosis.model import Basis, CountRef, ReadingRef, Status, plain
 from app.evidence.model import Evidence, Gap, Reading, Window
 from app.redact import cut
 from tests.diagnosis.incident import START, at, evidence, group, line, platform_line, read
@@ -140,3 +140,14 @@ def test_healthy_entries_are_no_failure_unless_the_search_was_cut_short() -> Non
     assert said(evidence()) == "No failure among 100 entries."
     short = Reading("logs", "severity>=ERROR", Window(START, at(60)), 100, 1, truncated="the limit of 100 was reached")
     assert "the limit of 100 was reached" in said(replace(evidence(), readings=(short,)))
+
+
+REFUSED = "The request was not authenticated. Either allow unauthenticated invocations or set the proper header."
+
+
+def test_callers_that_are_all_refused_are_an_incident_and_a_few_are_not() -> None:
+    refused = [request(m, 403) | {"textPayload": REFUSED, "severity": "WARNING"} for m in (5, 6, 7)]
+    let_in = [request(m, 200) for m in (5.5, 6.5, 7.5, 8.5)]
+    alone, among_others = diagnose(read(*refused)), diagnose(read(*refused, *let_in))
+    assert alone.recommendation.status is Status.INFRASTRUCTURE_ESCALATION
+    assert among_others.recommendation.status is Status.NO_FAILURES

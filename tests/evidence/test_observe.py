@@ -246,3 +246,13 @@ def test_the_highest_severity_of_a_group_is_shown() -> None:
         [raw(n, severity=s, textPayload=f"lost shard {n}") for n, s in enumerate(["ERROR", "CRITICAL", "ERROR"])]
     )
     assert seen.groups[0].severity is Severity.CRITICAL
+
+
+def test_a_request_that_the_platform_refused_is_a_notice_and_no_failure() -> None:
+    text = "The request was not authenticated. Either allow unauthenticated invocations or set the proper header."
+    seen = observe([request(1, 403, text=text), request(2, 403), request(3, 200)])
+    assert seen.groups == ()
+    assert [(notice.kind, notice.count, notice.title[:33]) for notice in seen.notices] == [
+        (GroupKind.REQUEST, 1, "The request was not authenticated")
+    ]
+    assert sum(seen.exposure[0].requests.values()) == 3

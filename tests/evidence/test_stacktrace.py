@@ -393,3 +393,15 @@ def test_no_text_makes_reading_fail(pieces: list[str]) -> None:
         assert may_hold_trace(text)
         assert trace.chain
         assert trace_identity(trace).startswith(trace.language.value)
+
+
+def test_the_own_files_of_an_old_node_are_no_code_of_the_program() -> None:
+    text = """\
+Error: connect ECONNREFUSED 10.0.0.4:5432
+    at Object._errnoException (util.js:1022:11)
+    at TCPConnectWrap.afterConnect [as oncomplete] (net.js:1191:14)
+    at Ledger.util (/app/lib/util.js:5:11)
+    at emitTwo (events.js:126:13)"""
+    raw = parse_trace(text)
+    assert raw is not None
+    assert [frame.file for frame in raw.chain[0].frames if frame.in_app] == ["/app/lib/util.js"]
