@@ -474,12 +474,14 @@ _CODE = re.compile(
 )
 """Files in which an unquoted word is a name. In any other file (YAML, properties, shell) it may well be the value."""
 _PATCHED_FILE = re.compile(r"^diff --", re.MULTILINE)
-_NAMED_LITERAL = re.compile(
-    r"(?<![\w.-])([\w.-]{2,80}+)(?:\\?[\"'`\]]{0,2}+\s{0,3}+(?:=>|:=|[!=]==?|[:=])|\\?[\"']\s{0,3}+,)"
-    r"\s{0,3}+(?:\n[ +-]?[ \t]{0,60}+)?(?:[bBfFrRuU@$]{1,2}(?=[\"'`])|[\w.]{1,40}\((?=[\"'`]))?\\?"
-    r"(\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|`[^`\n]*`?|[\w$.-]{4,100}+)"
+_NAME_IN_CODE = re.compile(
+    r"(?<![\w.-])([\w.-]{2,80}+)(?:\\?[\"'`\]]{0,2}+[ \t]{0,3}+(?:=>|:=|[!=]==?|[:=])|\\?[\"'][ \t]{0,3}+,)"
+    r"[ \t]{0,3}+\(?(?:\n[ +-]?[ \t]{0,60}+)?(?:[bBfFrRuU@$]{1,2}(?=[\"'`])|[\w.]{1,40}\((?=[\"'`]))?\\?"
 )
-"""A name and the literal that it is set to or compared with, on its line or the next; or the word that stands there."""
+_VALUE_IN_CODE = re.compile(
+    r"\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|`[^`\n]*`?|[^\s,;&<>\"'`(){}\]\[]{1,4096}+"
+)
+"""The literal that a name is set to or compared with, on its line or the next; or the word that stands there."""
 _WRITTEN = re.compile(r"[\"'`]|#|//|\*|--|<!")
 """Where a line of code holds words rather than names: literals and comments."""
 _COMMENT_SIGN = re.compile(r"(?:^|[\s+-])(?:#|//|/\*|\*|--|<!--)")
@@ -488,199 +490,6 @@ _NUMBERS = re.compile(
 )
 """Telephone, card and account numbers, and addresses."""
 _BEFORE_AT = re.compile(r"[^\s@]@")
-_RUN = re.compile(r"[A-Za-z0-9+/]{60}")
-_B64_LINE = r"[A-Za-z0-9+/]{40,}={0,2}"
-
-_RULES: tuple[_Rule | _Scan, ...] = (
-    _Rule(
-        "private key",
-        ("private key", "begin", "-----end"),
-        # A block cut off at either end is still a key: to the END line, or as far as base64 goes.
-        re.compile(
-            r"-----BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|PGP MESSAGE|CERTIFICATE REQUEST)[A-Z ]*-----(?:.*?-----END [A-Z0-9 ]*-----"
-            r"|(?:\s|\\[nr]|[A-Za-z0-9+/=:,]|-(?!----))*)"
-            r"|(?<![A-Za-z0-9+/])(?:" + _B64_LINE + r"(?:\s|\\[nr])+)+-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----",
-            re.DOTALL,
-        ),
-        _always("[private-key]"),
-    ),
-    _Rule(
-        "base64 block",
-        (),
-        re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{60,}={0,2}(?:\s{1,4}|\\[nr]){1,4}){2,}[A-Za-z0-9+/]*={0,2}"),
-        _always("[base64]"),
-    ),
-    _Rule(
-        "url credentials",
-        ("@",),
-        re.compile(r"\b([a-z][a-z0-9+.-]{1,30}://)([^\s/@\"'<>]{1,500})@", re.IGNORECASE),
-        _userinfo,
-    ),
-    _Rule(
-        "dsn credentials",
-        ("@tcp(", "@unix(", "@("),
-        re.compile(r"\b([\w.%-]{1,60}:)[^\s:@/]{1,200}@(?=(?:tcp|unix)?\()"),
-        lambda m: f"{m[1]}[secret]@",
-    ),
-    _Rule("jwt", ("eyj",), re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]*){1,4}"), _always("[jwt]")),
-    _Rule(
-        "webhook address",
-        ("hooks.", "webhook"),
-        re.compile(
-            r"(https?://(?:hooks\.slack\.com/(?:services|workflows|triggers)|[\w.-]*discord(?:app)?\.com/api/webhooks"
-            r"|[\w.-]*webhook\.office\.com/\w+|hooks\.zapier\.com/hooks|chat\.googleapis\.com/v1/spaces)/)\S+",
-            re.IGNORECASE,
-        ),
-        _keep_lead("[secret]"),
-    ),
-    _Rule(
-        "token",
-        (),
-        re.compile(
-            r"(?<![A-Za-z0-9])(?:"
-            r"gh[pousr]_[\w-]{16,}(?:\.[\w-]+)*|github_pat_\w{20,}|gl(?:pat|ptt|dt|rt|cbt|ft|soat|sa)[-_][\w-]{16,}"
-            r"|AKIA[A-Z0-9]{12,}|A(?:SIA|GPA|IDA|ROA|NPA|NVA)[A-Z0-9]{16,}|AIza[\w-]{30,}|ya29\.[\w.-]{10,}"
-            r"|1//0[\w-]{20,}|GOCSPX-[\w-]{10,}|4/0[A-Za-z][\w-]{20,}"
-            r"|xox[a-z]-[\w-]{8,}|xapp-[\w-]{10,}|[spr]k_(?:live|test|prod)_\w{8,}|whsec_[\w+/=-]{10,}"
-            r"|sk-[\w-]{16,}|SG\.[\w-]{10,}\.[\w-]{10,}|key-[0-9a-f]{32}|npm_\w{20,}|pypi-[\w-]{16,}|hf_\w{20,}"
-            r"|do[opr]_v1_\w{20,}|shp(?:at|ca|pa|ss)_\w{16,}|sq0\w{3}-[\w-]{16,}|EAA[A-Za-z0-9]{20,}|PMAK-[\w-]{20,}"
-            r"|NRAK-\w{16,}|NR[A-Z]{2}-\w{16,}|dckr_pat_[\w-]{16,}|ATATT3[\w=-]{16,}|ATBB\w{16,}|lin_api_\w{16,}|ntn_\w{16,}"
-            r"|hv[sbr]\.[\w-]{16,}|dapi[0-9a-f]{32}|AGE-SECRET-KEY-1\w{20,}"
-            r"|glc_[\w+/=]{16,}|glsa_\w{16,}|sntry[su]_[\w+/=-]{16,}"
-            r"|rubygems_[0-9a-f]{20,}|pul-[0-9a-f]{30,}|tfp_\w{20,}|figd_[\w-]{20,}|fo1_[\w-]{20,}|rk-\w{20,}|r8_\w{20,}"
-            r"|gsk_\w{20,}|xai-\w{20,}|pplx-\w{20,}|AC[0-9a-f]{32}|SK[0-9a-f]{32}|\d{8,10}:AA[\w-]{30,}|vercel_\w{16,}"
-            r"|lsv2_\w{16,}|pscale_\w+_[\w-]{16,}|sbp_[0-9a-f]{30,}|oy2[a-z0-9]{43}|CFPAT-[\w-]{16,}|CCIPAT_\w{16,}"
-            r"|bkua_\w{16,}|dp\.(?:pt|st|ct)\.\w{16,}|[\w-]{8,}\.atlasv1\.[\w-]{20,}|AAAA[\w-]{7}:[\w-]{60,}"
-            r")"
-        ),
-        _always("[token]"),
-    ),
-    _Rule(
-        "cookie",
-        ("cookie",),
-        re.compile(r"((?:set-)?cookie[\"']?\s{0,3}(?:[:=,]|=>)\s{0,3}[\"']?)(?=\S)[^\n\"']{2,}", re.IGNORECASE),
-        _keep_lead("[secret]"),
-    ),
-    _Rule(
-        "authorization",
-        ("auth", "bearer", "basic", "digest", "negotiate", "apikey"),
-        re.compile(
-            r"((?:proxy-)?authorization[\\\"']{0,3}\s{0,3}(?:[:=,]|=>)\s{0,3}[\\\"'\[]{0,3}(?:[A-Za-z][\w-]{1,20}\s{1,3})?)"
-            r"[^\s\"',;\\]{3,}",
-            re.IGNORECASE,
-        ),
-        lambda m: None if _HARMLESS_VALUE.fullmatch(m[0][len(m[1]) :]) else m[1] + "[secret]",
-    ),
-    _Rule(
-        "bearer",
-        ("bearer", "basic", "digest"),
-        re.compile(r"(\b(?:bearer|basic)\s{1,3})(?=[\w.~+/=-]*(?:\d|[A-Z]|=))([\w.~+/=-]{8,})", re.IGNORECASE),
-        lambda m: (
-            m[1] + "[secret]"
-            if any(c.isdigit() for c in m[2]) or "=" in m[2] or not (m[2].islower() or m[2].istitle())
-            else None
-        ),
-    ),
-    _Scan("named secret", _SECRET_TRIGGERS, _cut_named),
-    _Rule(
-        "secret option",
-        ("--", "-p", "-u"),
-        re.compile(
-            r"(--?[\w-]{0,24}(?:pass(?:word|wd|phrase)?|pwd|secret|token|api-?key|access-?key|credential)[\w-]{0,16}\s{1,3})"
-            r"(?!-)([^\s\"']{3,}|\"[^\"\n]*\"|'[^'\n]*')",
-            re.IGNORECASE,
-        ),
-        _keep_lead("[secret]"),
-    ),
-    _Rule(
-        "secret in prose",
-        ("pass", "pwd", "secret", "token", "key", "credential"),
-        re.compile(
-            r"(\b(?:password|passwd|passphrase|pwd|secret|token|api[ _-]?key|access[ _-]?key|credentials?)"
-            r"(?:\s{1,2}(?:is|was|of|for|value|=>|->|used|using)){0,2}\s{1,2}[\"'`]?)([^\s\"'`,;)\]}]{8,})",
-            re.IGNORECASE,
-        ),
-        _prose_value,
-    ),
-    _Rule(
-        "url parameter",
-        ("?", "&"),
-        re.compile(
-            r"([?&;](?:code|state|key|sig|signature|token|auth|apikey|x-[\w-]{0,30}|hash|hmac|ticket|assertion|se|sp|sv)=)"
-            r"([^\s&\"'<>#;]{6,})",
-            re.IGNORECASE,
-        ),
-        _keep_lead("[secret]"),
-    ),
-    _Rule(
-        "e-mail",
-        ("@", "%40"),
-        re.compile(r"(?<![\w.+-])[\w.!#$&*+/=?^{|}~-]{1,64}(?:@|%40)(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}\b", re.IGNORECASE),
-        _email,
-    ),
-    _Rule(
-        "address",
-        (".",),
-        re.compile(
-            r"(?P<version>\b(?:version|ver|v|release|==|>=|<=|~=)[ =:]{0,2})?"
-            r"(?<![\w.])(?P<ip>(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3})(?![\w]|\.\d)",
-            re.IGNORECASE,
-        ),
-        _ipv4,
-    ),
-    _Rule(
-        "address",
-        ("::", ":"),
-        re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"),
-        _ipv6,
-    ),
-    _Rule("mac", (":", "-"), re.compile(r"\b[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}\b(?![:-])"), _always("[mac]")),
-    _Rule(
-        "card",
-        (),
-        re.compile(
-            r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\w.]|-\d)"
-            r"|(?<![\w.-])3[47]\d{2}[ -]?\d{6}[ -]?\d{5}(?![\w.])"
-        ),
-        _card,
-    ),
-    _Rule("iban", (), re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"), _iban),
-    _Rule(
-        "phone",
-        (),
-        re.compile(
-            r"(?<![\w.-])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)|\d{1,4})(?:[ .-]?\d{2,4}){2,4}|\(\d{3}\) ?\d{3}[ .-]\d{4}"
-            r"|\d{3}[.-]\d{3}[.-]\d{4})(?![\w-]|\.\d)"
-        ),
-        _always("[phone]"),
-    ),
-    _Rule("social security number", ("-",), re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"), _always("[ssn]")),
-    _Rule("opaque value", (), re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9+/_~-]{20,}={0,2}"), _opaque),
-)  # fmt: skip
-
-
-# --- source text ------------------------------------------------------------------------------------------------------
-
-_CODE = re.compile(
-    r"\.(?:pyx?|pyi|java|kt|scala|groovy|[cm]?[jt]sx?|go|rb|php|cs|c|h|cc|cpp|hpp|rs|swift|dart|ex|exs|clj)$",
-    re.IGNORECASE,
-)
-"""Files in which an unquoted word is a name. In any other file (YAML, properties, shell) it may well be the value."""
-_PATCHED_FILE = re.compile(r"^diff --", re.MULTILINE)
-_NAMED_LITERAL = re.compile(
-    r"(?<![\w.-])([\w.-]{2,80}+)(?:\\?[\"'`\]]{0,2}+\s{0,3}+(?:=>|:=|[!=]==?|[:=])|\\?[\"']\s{0,3}+,)"
-    r"\s{0,3}+(?:\n[ +-]?[ \t]{0,60}+)?(?:[bBfFrRuU@$]{1,2}(?=[\"'`])|[\w.]{1,40}\((?=[\"'`]))?\\?"
-    r"(\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|`[^`\n]*`?|[\w$.-]{4,100}+)"
-)
-"""A name and the literal that it is set to or compared with, on its line or the next; or the word that stands there."""
-_WRITTEN = re.compile(r"[\"'`]|#|//|\*|--|<!")
-"""Where a line of code holds words rather than names: literals and comments."""
-_COMMENT_SIGN = re.compile(r"(?:^|[\s+-])(?:#|//|/\*|\*|--|<!--)")
-_WORTH_A_LOOK = re.compile(
-    r"\S@|%40"  # e-mail, credentials in an address
-    r"|\d(?:[ .()-]{0,2}\d){5}|\d\.\d{1,3}\.\d|:[0-9A-Fa-f]{0,4}:|[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-"  # numbers, addresses
-    r"|[A-Z]{2}\d{2} ?[A-Z0-9]{4}"
-)
 _RUN = re.compile(r"(?=[A-Za-z_+/~.=:-]{0,60}\d)[A-Za-z0-9+/_~.=:-]{13,}")
 """A token or an opaque value; each has a digit."""
 _WORD_RULES = frozenset({"cookie", "authorization", "bearer", "secret option", "secret in prose", "url parameter"})
@@ -726,14 +535,17 @@ def _cut_code(text: str) -> str:
             above = line
             continue
         digit = _DIGIT.search(line) is not None
-        if triggers and (digit or _WRITTEN.search(line)):
+        written = _WRITTEN.search(line) is not None
+        named = False
+        if triggers and (digit or written):
             # A literal may stand on the line after its name.
-            shown = f"{above}\n{line}" if above.rstrip().endswith(("=", ":", ",")) else line
+            shown = f"{above}\n{line}" if above.rstrip().endswith(("=", ":", ",", "(")) else line
             lower = shown.lower()
-            if any(trigger in lower for trigger in triggers):
+            if named := any(trigger in lower for trigger in triggers):
                 line = _cut_literals(shown).rpartition("\n")[2]
         if (
-            ("@" in line and _BEFORE_AT.search(line))
+            (written and (named or "asic " in line or ("=" in line and ("?" in line or "&" in line))))
+            or ("@" in line and _BEFORE_AT.search(line))
             or "%40" in line
             or (digit and (_NUMBERS.search(line) or _RUN.search(line)))
             or line.count(":") >= _COLONS_OF_AN_ADDRESS
@@ -762,24 +574,44 @@ def _cut_line(line: str) -> str:
 def _cut_literals(text: str) -> str:
     pieces: list[str] = []
     done = 0
-    for match in _NAMED_LITERAL.finditer(text):
-        if match.start() < done or not _SECRET_NAME.search(match[1]) or _NOT_THE_SECRET.search(match[1]):
+    for match in _NAME_IN_CODE.finditer(text):
+        if match.end() < done or not _SECRET_NAME.search(match[1]) or _NOT_THE_SECRET.search(match[1]):
             continue
-        value = match[2]
-        quote = value[0] if value[0] in "\"'`" else ""
-        inner = value.strip("\"'`\\")
+        value = _VALUE_IN_CODE.match(text, match.end())
+        if value is None:
+            continue
+        quote = value[0][0] if value[0][0] in "\"'`" else ""
+        inner = value[0].strip("\"'`\\")
         if not inner or _HARMLESS_VALUE.fullmatch(inner):
             continue
-        if not quote and not _spells_a_secret(value, text[text.rfind("\n", 0, match.start()) + 1 : match.start()]):
+        before = text[text.rfind("\n", 0, match.start()) + 1 : match.start()]
+        setting = (
+            not before.strip("+- \t")
+            and match[0].rstrip().endswith(":")
+            and text[value.end() : value.end() + 1] in _ENDS
+        )
+        if not quote and not _spells_a_secret(inner, before, setting):
             continue
-        pieces += [text[done : match.start(2)], f"{quote}[secret]{quote}"]
-        done = match.end()
+        pieces += [text[done : match.end()], f"{quote}[secret]{quote}"]
+        done = value.end()
     return "".join([*pieces, text[done:]])
 
 
-def _spells_a_secret(word: str, before: str) -> bool:
-    """Whether an unquoted word is a value: in a comment any, in code a long number, or what nobody would name anything."""
-    if _COMMENT_SIGN.search(before):
+def _spells_a_secret(word: str, before: str, setting: bool) -> bool:
+    """Whether an unquoted word is a value: in a comment or inside a literal any, in code a number or what is no name.
+
+    `setting`: the line is `name: word` and no more, as in YAML inside of a literal of several lines.
+    """
+    if _COMMENT_SIGN.search(before) or any(before.count(quote) % 2 for quote in "\"'`"):
         return True
     digits = sum(c.isdigit() for c in word)
-    return digits == len(word) or (digits >= 2 and len(word) >= 8 and "." not in word and _changes(word) >= _NO_NAME)
+    if digits == len(word):
+        return digits >= _PIN
+    if setting:
+        return digits > 0
+    return digits >= 2 and len(word) >= 8 and word.isalnum() and _changes(word) >= _NO_NAME
+
+
+_ENDS = frozenset({"", "\n"})
+_PIN = 4
+"""Digits of the shortest number that is a secret."""

@@ -22,7 +22,7 @@ from app.diagnosis.changes import match_commits, parse_patch
 from app.evidence.entries import parse_entry
 from app.evidence.model import Commit, CommitSha, ErrorGroup, HistoryFacts
 from app.evidence.observe import Observer
-from app.redact import Redacted, cut
+from app.redact import Redacted, cut, cut_patch
 
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             case = json.loads(line)
             start = time.perf_counter()
-            patches = [cut(candidate["patch"]) for candidate in case["candidates"]]
+            patches = [cut_patch(candidate["patch"]) for candidate in case["candidates"]]
             read = time.perf_counter()
             group = group_of(case)
             commits = [commit_of(c, patch) for c, patch in zip(case["candidates"], patches, strict=True)]

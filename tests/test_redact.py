@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from app.redact import Redacted, Tally, cut, redact, shorten
+from app.redact import Redacted, Tally, cut, cut_patch, cut_source, redact, shorten
 
 ALNUM = string.ascii_letters + string.digits
 
@@ -109,3 +109,52 @@ def test_the_tally_adds_up_over_texts() -> None:
 )
 def test_a_shortened_text_ends_between_two_words(text: str, wanted: str) -> None:
     assert shorten(Redacted(text), 20) == wanted
+
+
+@pytest.mark.parametrize(("text", "secret"), [pytest.param(*case, id=name) for name, case in PLANTED.items()])
+@pytest.mark.parametrize("line", ["    # seen: {}", "    log.debug(f'seen: {}')", "+        // {}"])
+def test_planted_secrets_vanish_from_source_as_well(text: str, secret: str, line: str) -> None:
+    assert secret not in cut_source("app/main.py", line.format(text % secret))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "unreadToken = NO_UNREAD_TOKEN;",
+        "if (token == JsonToken.FIELD_NAME || token != LP) {",
+        "String password = credentials.password();",
+        "def login(password: str, token: Token | None = None) -> Session:",
+        "case SECRET: return readSecret(key, access_token=token2);",
+        "session_key = self._keys[name] + suffix",
+    ],
+)
+def test_what_code_sets_and_compares_is_no_secret(line: str) -> None:
+    assert cut_source("src/Parser.java", line) == line
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('PASSWORD = "%s"', 'PASSWORD = "[secret]"'),
+        ("if (token === '%s') {", "if (token === '[secret]') {"),
+        ('+    api_key = (\n+        "%s"', '+    api_key = (\n+        "[secret]"'),
+        ('-    client_secret =\n-        "%s"', '-    client_secret =\n-        "[secret]"'),
+        ('password := os.Getenv("%s")', 'password := os.Getenv("[secret]")'),
+        ("  // password: %s", "  // password: [secret]"),
+        ("pin_code = 93841", "pin_code = [secret]"),
+        ('text = """\n  password: letter5\n"""', 'text = """\n  password: [secret]\n"""'),
+    ],
+)
+def test_a_literal_in_code_is_one(line: str, shown: str) -> None:
+    value = line % made(14) if "%s" in line else line
+    assert cut_source("src/login.ts", value) == shown
+
+
+def test_a_patch_is_cut_by_what_each_file_is() -> None:
+    value = made(12, string.ascii_lowercase)
+    header = "diff --git a/{0} b/{0}\n--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n+{1}\n"
+    code, settings = "token = next_word", f"token: {value}"
+    patch = header.format("src/parse.py", code) + header.format("deploy/service.yaml", settings)
+    assert cut_patch(patch) == patch.replace(value, "[secret]")
+    assert cut_patch(patch.replace("src/parse.py", "src/parse.cfg")) != patch.replace(value, "[secret]")
+    assert cut_patch(f"mail to some.one@mail.example.org\n{patch}").startswith("mail to [email]\n")
