@@ -17,6 +17,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A build step failed",
         when=Predicate(
             (
+                'completed with status "FAILURE"',
+                'completed with status "TIMEOUT"',
+                'completed with status "INTERNAL_ERROR"',
                 "failed: step exited with non-zero status:",
                 "Build step failure:",
                 "build step … failed",
@@ -136,6 +139,12 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The buildpack could not build the source",
         when=Predicate(
             (
+                "no buildpacks participating",
+                "failed to detect: ",
+                "failed with status code: ",
+                "failed to export: ",
+                "failed to analyze: ",
+                "failed to restore: ",
                 "ERROR: failed to build: exit status",
                 "No buildpack groups passed detection",
                 "missing main.py and no entrypoint specified",

@@ -127,6 +127,7 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="resource-conflict",
         title="The resource exists already, or something else works on it",
         when=_says(
+            "incompatible operation",
             "try again once it is done",
             "is currently upgrading",
             "is currently creating",

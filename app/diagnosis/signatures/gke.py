@@ -857,6 +857,17 @@ SIGNATURES: tuple[Signature, ...] = (
         title="An Ingress, Gateway or Service is wrong",
         when=Predicate(
             (
+                "Failed to sync NEG",
+                "Failed to lookup NEG",
+                "SyncNetworkEndpointGroupFailed",
+                "failed to attach network endpoint",
+                "Failed to Attach",
+                "SyncLoadBalancerFailed",
+                "error ensuring load balancer",
+                "Error syncing load balancer",
+                "failed to ensure load balancer",
+                "no endpoints available for backend",
+                "Failed to ensure firewall",
                 "Translation failed: invalid ingress spec",
                 "error while evaluating the ingress spec",
                 "Error syncing to GCP",

@@ -83,6 +83,13 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The call was refused for lack of permission",
         when=Predicate(
             (
+                "Original HTTP response code number = 403",
+                "status code 403",
+                "Status code 403",
+                "statusCode: 403",
+                "HTTP 403",
+                "403 Client Error",
+                "StatusCode: 403",
                 "The caller does not have permission",
                 "PERMISSION_DENIED",
                 "code = PermissionDenied",
@@ -152,6 +159,11 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The call carried no valid credentials",
         when=Predicate(
             (
+                "Original HTTP response code number = 401",
+                "statusCode: 401",
+                "HTTP 401",
+                "401 Client Error",
+                "StatusCode: 401",
                 "Request is missing required authentication credential",
                 "UNAUTHENTICATED",
                 "code = Unauthenticated",
@@ -275,7 +287,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Service account … was not found",
                 "SERVICE_ACCOUNT_NOT_FOUND",
                 "account_disabled",
-            )
+            ),
+            without=('serviceaccount "',),
         ),
         layer=Layer.PERMISSIONS,
         owner=LayerOwner.INFRASTRUCTURE,

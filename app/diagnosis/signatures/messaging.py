@@ -104,6 +104,8 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A scheduled job's target did not answer well",
         when=Predicate(
             (
+                "URL_CRAWLED. Original HTTP response code number = 5…",
+                "Original HTTP response code number = 5…",
                 "URL_UNREACHABLE",
                 "URL_ERROR-ERROR_…",
                 "URL_CRAWLED … ERROR",

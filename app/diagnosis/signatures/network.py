@@ -714,6 +714,18 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A subnet's range is wrong",
         when=Predicate(
             (
+                "overlaps with an existing network",
+                "overlaps with an existing",
+                "overlaps with range",
+                "overlaps with subnetwork",
+                "IP range overlaps",
+                "CIDR … overlaps",
+                "range … conflicts with",
+                "is not in the subnetwork ranges",
+                "is not within the subnetwork",
+                "not a valid CIDR",
+                "invalid CIDR",
+                "Secondary range … not found",
                 "conflicts with an existing subnetwork",
                 "Invalid IPCidrRange",
                 "overlaps with existing",
