@@ -39,7 +39,7 @@ from app.diagnosis.model import (
 from app.diagnosis.recognise import Recognition, recognise
 from app.diagnosis.recommend import Situation, recommend
 from app.diagnosis.scorecard import SUSPECTED, is_own_limit, raised_in_own_code, score_layers
-from app.diagnosis.signatures.model import Signature, fill_check
+from app.diagnosis.signatures.model import Signature, fill_check, signature_from_config
 from app.diagnosis.unknown import unrecognised_causes
 from app.diagnosis.whys import Judged, ask_whys, likely_causes, likely_checks
 from app.evidence.model import (
@@ -56,9 +56,13 @@ from app.redact import Redacted, cut
 
 
 def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
-    """Judge the evidence. `extra` are the repository's own signatures. Never guesses: `root` None, UNKNOWN and None stand."""
+    """Judge the evidence, by `extra` signatures as well. Never guesses: `root` None, UNKNOWN and None stand.
+
+    The repository's own signatures come with the evidence. Raises `ConfigError` for one that configuration did not check.
+    """
     groups = groups_by_id(evidence)
-    recognised = best_recognitions(recognise(evidence, extra))
+    own = tuple(signature_from_config(fields) for fields in evidence.request.scope.signatures)
+    recognised = best_recognitions(recognise(evidence, (*extra, *own)))
     causes = (
         *(_cause(groups[found.group], found) for found in recognised.values()),
         *unrecognised_causes(evidence, recognised),

@@ -378,6 +378,10 @@ def _priority(s: Situation, status: Status) -> tuple[Priority | None, Claim]:
         return None, Claim(sentence("no priority: nothing is known to fail"), refs)
     if status in (Status.RESOLVED, Status.RECOVERING):
         return Priority.P3, Claim(sentence("P3: the failure has stopped"), refs)
+    if (stated := scope.priority) is not None:
+        priority = Priority(stated.text)
+        text = sentence("{}: stated for this environment by configuration", priority)
+        return priority, Claim(text, (*refs, ConfigRef(stated.path, stated.line)))
     down = nothing_ready(s.evidence, s.group) or failing_starts(s.evidence, s.chain, s.group) is not None
     if down and scope.is_critical:
         return Priority.P0, Claim(sentence("P0: nothing is ready to serve in an environment marked critical"), refs)

@@ -740,7 +740,9 @@ class Scope:
     """What configuration says about the audited environment.
 
     `critical` None: nobody said. `teams` maps an owner to a mention (`@org/team`), only ever from configuration.
-    `source_roots` are prefixes that the deployed path has over the repository's (`/app` -> ``).
+    `source_roots` are prefixes that the deployed path has over the repository's (`/app` -> ``). `priority` is what the
+    environment's failures count as whatever the rules say; its text is `P0` to `P3`. `signatures` are the repository's own,
+    as the fields that `signature_from_config` takes and has accepted, so that saved evidence is judged by the same ones.
     """
 
     environment: str | None = None
@@ -750,6 +752,8 @@ class Scope:
     impact: tuple[ConfigLine, ...] = ()
     source_roots: tuple[str, ...] = ()
     public: bool = False
+    priority: ConfigLine | None = None
+    signatures: tuple[Mapping[str, str | tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

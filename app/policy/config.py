@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from app.diagnosis.signatures.model import signature_from_config
+from app.errors import ConfigError
 from app.evidence.model import ConfigLine, LayerOwner, Scope
 from app.policy.commands import HELP, Known, Role, Verb, parse_duration
 from app.policy.located import Located, Mistake, check, read_yaml
@@ -41,11 +43,15 @@ class _Strict(BaseModel):
 
 
 class Environment(_Strict):
-    """`projects` narrows what the operator granted. `services` are audited when nobody names any."""
+    """`projects` narrows what the operator granted. `services` are audited when nobody names any.
+
+    `priority` is given to whatever fails there, instead of what the rules say.
+    """
 
     projects: list[ProjectId] = []
     services: list[Name] = []
     critical: bool | None = None
+    priority: Literal["P0", "P1", "P2", "P3"] | None = None
     window: Duration | None = None
     deployments: list[str] = []
     """GitHub environment names whose successful deployments start a follow-up of this environment."""
@@ -91,6 +97,32 @@ class FollowUp(_Strict):
     automatic: bool = False
 
 
+class OwnSignature(_Strict):
+    """A failure message of the repository's own and what it means; `signature_from_config` says what a wording may be."""
+
+    id: Name
+    title: Statement
+    failure_class: Name
+    layer: Literal[
+        "application", "configuration", "permissions", "quota", "capacity", "infrastructure", "platform", "dependency"
+    ]
+    owner: Literal["developers", "infrastructure", "provider"]
+    wording: Annotated[list[Statement], Field(min_length=1, max_length=20)]
+    remedy: Statement
+    without: list[Statement] = []
+    causes: list[Statement] = []
+    resources: list[Name] = []
+    logs: list[Statement] = []
+    component: Name | None = None
+    source: Statement | None = None
+
+    @property
+    def fields(self) -> dict[str, str | tuple[str, ...]]:
+        """What is given, with tuples for lists, as evidence keeps it."""
+        given: dict[str, str | list[str]] = self.model_dump(exclude_defaults=True)
+        return {name: value if isinstance(value, str) else tuple(value) for name, value in given.items()}
+
+
 class ConfigFile(_Strict):
     version: Literal[1]
     labels: dict[str, Name] = {}
@@ -100,6 +132,7 @@ class ConfigFile(_Strict):
     windows: Windows = Windows()
     roles: Roles = Roles()
     follow_up: FollowUp = Field(default=FollowUp())
+    signatures: Annotated[list[OwnSignature], Field(max_length=50)] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +192,7 @@ def read_config(text: str, path: str = CONFIG_PATH) -> RepoConfig | tuple[Mistak
     file = check(ConfigFile, located)
     if isinstance(file, tuple):
         return file
-    wrong = _names_without_meaning(file, located)
+    wrong = (*_names_without_meaning(file, located), *_signatures_without_meaning(file, located))
     return wrong or RepoConfig(file, path, located.places)
 
 
@@ -182,6 +215,22 @@ def _names_without_meaning(file: ConfigFile, located: Located) -> tuple[Mistake,
         for label, name in file.labels.items()
         if name not in known
     )
+
+
+def _signatures_without_meaning(file: ConfigFile, located: Located) -> tuple[Mistake, ...]:
+    """What only the signatures' own rules can tell, such as a wording that would match too much."""
+    wrong: list[Mistake] = []
+    known: set[str] = set()
+    for number, signature in enumerate(file.signatures):
+        place = located.place(("signatures", number))
+        if signature.id in known:
+            wrong.append(Mistake(*place, f"signature {signature.id!r} is there twice"))
+        known.add(signature.id)
+        try:
+            signature_from_config(signature.fields)
+        except ConfigError as error:
+            wrong.append(Mistake(*place, str(error)))
+    return tuple(wrong)
 
 
 def to_scope(config: RepoConfig, environment: str | None, *, public: bool) -> Scope:
@@ -225,6 +274,10 @@ def to_scope(config: RepoConfig, environment: str | None, *, public: bool) -> Sc
         impact=impact,
         source_roots=roots,
         public=public,
+        priority=line(chosen.priority, "environments", str(environment), "priority")
+        if chosen is not None and chosen.priority is not None
+        else None,
+        signatures=tuple(signature.fields for signature in file.signatures),
     )
 
 

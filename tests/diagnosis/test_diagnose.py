@@ -296,3 +296,25 @@ def test_each_resource_is_asked_once() -> None:
     targets = [(target.kind, target.name) for target in wanted_probes(found)]
     assert len(targets) == len(set(targets))
     assert json.dumps(targets).count("instances/main") == 2
+
+
+def test_the_repository_s_own_signature_is_judged_by_and_replays_from_saved_evidence() -> None:
+    own: dict[str, str | tuple[str, ...]] = {
+        "id": "gateway-closed",
+        "title": "The payment gateway is closed",
+        "failure_class": "upstream-dependency-error",
+        "layer": "dependency",
+        "owner": "developers",
+        "wording": ("gateway … is closed for settlement",),
+        "remedy": "Wait for the settlement.",
+    }
+    found = read(line("gateway eu-1 is closed for settlement"))
+    found = replace(found, request=replace(found.request, scope=replace(found.request.scope, signatures=(own,))))
+    evidence = TypeAdapter(Evidence)
+    saved = evidence.validate_json(evidence.dump_json(found))
+    for judged in (diagnose(found), diagnose(saved)):
+        assert judged.root is not None
+        assert judged.root.signature == "gateway-closed"
+        assert (judged.layer, judged.owner) == (Layer.DEPENDENCY, LayerOwner.DEVELOPERS)
+        assert plain(judged.recommendation.next_steps[0]) == "Wait for the settlement."
+    assert diagnose(found) == diagnose(saved)

@@ -7,6 +7,7 @@ from app.diagnosis.model import (
     Claim,
     CommitRef,
     Confidence,
+    ConfigRef,
     DeveloperAction,
     FixVerdict,
     Layer,
@@ -268,3 +269,15 @@ def test_a_service_that_still_answers_is_not_down_whatever_its_revisions_say() -
     )
     assert recommend(situation(served, failing, symptom=True)).priority is not Priority.P0
     assert recommend(situation(broken, failing)).priority is Priority.P0
+
+
+def test_a_configured_priority_overrules_the_rules_while_something_fails() -> None:
+    stated = Scope(priority=ConfigLine(cut("P0"), ".github/infra-audit.yml", 9))
+    failing = group("a", "boom")
+    found = evidence(failing, request=Request(window=WINDOW, now=at(60), scope=stated))
+    advice = recommend(situation(found, failing))
+    assert advice.priority is Priority.P0
+    assert "stated for this environment" in plain(advice.priority_rule.text)
+    assert ConfigRef(".github/infra-audit.yml", 9) in advice.priority_rule.evidence
+    quiet = evidence(request=Request(window=WINDOW, now=at(60), scope=stated))
+    assert recommend(situation(quiet, None)).priority is Priority.P3

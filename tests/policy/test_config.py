@@ -164,3 +164,44 @@ def test_the_repositorys_own_binding_comes_first() -> None:
 def test_a_wrong_operators_file_is_refused_with_its_line(old: str) -> None:
     with pytest.raises(ConfigError, match=r"line \d+, column \d+"):
         read_operator(OPERATOR.replace(old, "'!'", 1))
+
+
+SIGNATURE = """\
+signatures:
+  - id: gateway-closed
+    title: The payment gateway is closed
+    failure_class: upstream-dependency-error
+    layer: dependency
+    owner: developers
+    wording: ["gateway … is closed for settlement"]
+    remedy: Wait for the settlement.
+"""
+
+
+def test_own_signatures_and_a_priority_reach_the_scope() -> None:
+    text = GOOD.replace("    window: 3h\n", "    window: 3h\n    priority: P1\n") + SIGNATURE
+    scope = to_scope(config(text), "production", public=False)
+    assert scope.priority is not None
+    assert (scope.priority.text, scope.priority.line) == ("P1", 10)
+    (fields,) = scope.signatures
+    assert fields["wording"] == ("gateway … is closed for settlement",)
+    assert to_scope(config(text), "staging", public=False).priority is None
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "what"),
+    [
+        (("gateway … is closed for settlement", "a … b"), 20, "would match too much"),
+        (("layer: dependency", "layer: weather"), 23, "must be one of"),
+        (("    remedy: Wait for the settlement.\n", ""), 20, "'remedy' is missing"),
+        (("failure_class: upstream-dependency-error", "failure_class: up.stream"), 20, "lower-case words"),
+    ],
+)
+def test_a_wrong_signature_is_told_with_its_line(change: tuple[str, str], line: int, what: str) -> None:
+    (mistake,) = validate_config(GOOD + SIGNATURE.replace(*change))
+    assert (mistake.line, what in mistake.what) == (line, True), str(mistake)
+
+
+def test_two_signatures_of_one_id_are_one_too_many() -> None:
+    twice = SIGNATURE + SIGNATURE.removeprefix("signatures:\n")
+    assert ["twice" in mistake.what for mistake in validate_config(GOOD + twice)] == [True]
