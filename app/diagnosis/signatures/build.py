@@ -17,6 +17,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A build step failed",
         when=Predicate(
             (
+                "unrecognized arguments:",
                 'completed with status "FAILURE"',
                 'completed with status "TIMEOUT"',
                 'completed with status "INTERNAL_ERROR"',

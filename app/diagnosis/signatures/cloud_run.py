@@ -639,7 +639,13 @@ SIGNATURES: tuple[Signature, ...] = (
         id="run-network-form",
         failure_class="invalid-operation",
         title="The service's network settings contradict each other",
-        when=Predicate(("one and only one of connector and network_interfaces must be set",)),
+        when=Predicate(
+            (
+                "has already been set with a different type",
+                "Cannot update environment variable",
+                "one and only one of connector and network_interfaces must be set",
+            )
+        ),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.EXACT,

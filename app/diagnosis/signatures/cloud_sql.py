@@ -188,7 +188,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "no supported IP addresses",
                 "Cloud SQL instance … does not exist",
                 "invalid Cloud SQL instance name…",
-            )
+            ),
+            without=("(gcloud.sql.",),
         ),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.DEVELOPERS,
@@ -840,6 +841,12 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The statement does not fit the database's schema",
         when=Predicate(
             (
+                "AnalysisException: cannot resolve",
+                "given input columns",
+                "UNRESOLVED_COLUMN",
+                "UNRESOLVED_ROUTINE",
+                "PARSE_SYNTAX_ERROR",
+                "ParseException: ",
                 "function … does not exist at character",
                 "operator does not exist",
                 'type "…" does not exist',

@@ -118,6 +118,16 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The boot loader cannot find its files",
         when=Predicate(
             (
+                "error: ../../grub-core",
+                "unknown TPM error",
+                "no video mode activated. … error",
+                "error: out of memory. … Press any key",
+                "error: invalid … magic number",
+                "error: no server is specified",
+                "error: can't find command",
+                "error: disk `…' not found",
+                "error: hd0… out of disk",
+                "attempt to read or write outside of disk",
                 "grub rescue>",
                 "Entering rescue mode...",
                 "error: file '/boot/… not found",
@@ -152,6 +162,12 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A file system could not be mounted at boot",
         when=Predicate(
             (
+                "dracut-initqueue … does not exist",
+                "dracut-initqueue … Warning",
+                "Job … failed with result 'dependency'",
+                "Failed to start Switch Root",
+                "Failed to start File System Check",
+                "systemd-fsck … failed",
                 "Timed out waiting for device",
                 "Dependency failed for Local File Systems",
                 "Dependency failed for /",
@@ -367,6 +383,13 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The guest agent or a system service does not run",
         when=Predicate(
             (
+                "Timeout occurred while waiting for network connectivity",
+                "systemd-networkd-wait-online.service: Failed",
+                "NetworkManager-wait-online.service: Failed",
+                "Failed to start Network Manager Wait Online",
+                "Failed to start Network Service",
+                "Failed to start Wait for",
+                "Failed to start DHCP",
                 "google-guest-agent.service: Start operation timed out",
                 "google-osconfig-agent.service: Failed",
                 "google-fluentd.service: Failed",
@@ -502,6 +525,20 @@ SIGNATURES: tuple[Signature, ...] = (
         title="Nobody can log in by SSH",
         when=Predicate(
             (
+                "no matching key exchange method found",
+                "no matching host key type found",
+                "no matching cipher found",
+                "no matching MAC found",
+                "Too many authentication failures",
+                "maximum authentication attempts exceeded",
+                "sshd: fatal",
+                "ssh … Connection refused … port 22",
+                "Permission denied, please try again",
+                "User … not allowed because",
+                "expired … password … account",
+                "error: key_load_…",
+                "Failed to start OpenBSD",
+                "fatal: bad ownership",
                 "sshd: no hostkeys available -- exiting",
                 "Failed to start OpenBSD Secure Shell server",
                 "Failed to start OpenSSH server daemon",
@@ -580,6 +617,8 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A Compute Engine quota is used up",
         when=Predicate(
             (
+                "storageQuotaExceeded",
+                "quota has been exceeded",
                 "Quota '…' exceeded",
                 "QUOTA_EXCEEDED",
                 "quotaExceeded",

@@ -110,6 +110,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "do not have permission",
             ),
             without=(
+                "storageQuotaExceeded",
+                "quota has been exceeded",
                 "has not been used in project",
                 "SERVICE_DISABLED",
                 "rateLimitExceeded",
@@ -205,6 +207,12 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The client library found no credentials",
         when=Predicate(
             (
+                "You do not currently have an active account selected",
+                "gcloud auth login",
+                "gcloud auth application-default login",
+                "Reauthentication failed",
+                "Unable to locate credentials",
+                "There was a problem refreshing your current auth tokens",
                 "DefaultCredentialsError",
                 "Could not automatically determine credentials",
                 "Could not load the default credentials",

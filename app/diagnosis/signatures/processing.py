@@ -46,6 +46,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A cluster's nodes did not come up",
         when=Predicate(
             (
+                "minimum required datanodes",
+                "minimum required node managers",
+                "Only … minimum required",
                 "Timeout waiting for … agents to report",
                 "minimum required datanodes running",
                 "minimum required node managers running",
@@ -487,6 +490,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The job cannot run or be updated in this form",
         when=Predicate(
             (
+                "job graph that is not updatable",
+                "is not compatible with the existing job",
+                "cannot be updated",
                 "computation doesn't have the state family",
                 "The new job is not compatible with",
                 "The Coder or type for step … has changed",
