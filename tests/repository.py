@@ -16,6 +16,8 @@ class Repository:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.pulls: list[tuple[tuple[str, ...], str]] = []
+        """Commits of squashed branches, and the commit that each became."""
         self._at = BEGIN - timedelta(days=30)
         path.mkdir(parents=True)
         self.git("init", "--quiet", "--initial-branch=main")
@@ -62,8 +64,10 @@ class Repository:
         return self.tip
 
     def squash(self, branch: str, subject: str) -> CommitSha:
+        commits = self.git("rev-list", f"HEAD..{branch}").split()
         self.git("merge", "--quiet", "--squash", branch)
         self.git("commit", "--quiet", "-m", subject)
+        self.pulls.append((tuple(commits), self.tip))
         return self.tip
 
     def cherry_pick(self, sha: str, *options: str, date: datetime | None = None) -> CommitSha:

@@ -89,6 +89,8 @@ class FakeRepository:
     comments: dict[int, FakeComment] = field(default_factory=dict)
     pulls: dict[int, dict[str, str]] = field(default_factory=dict)
     """Files that a pull request changes, with their text at its head."""
+    merged_pulls: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
+    """Commits of a pull request, and the commit that it was merged as."""
     checks: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -588,7 +590,6 @@ def create_app(state: FakeGitHub) -> Starlette:
         route(repo_path + "/labels/{label}", "GET", get_label),
         route(repo_path + "/contents/{path:path}", "GET", contents),
         route(repo_path + "/commits", "GET", commits),
-        route(repo_path + "/commits/{ref}/pulls", "GET", lambda _r, _b: []),
         route(repo_path + "/commits/{ref}", "GET", commit),
         route(repo_path + "/compare/{basehead}", "GET", compare),
         route(repo_path + "/git/trees/{sha}", "GET", tree),
@@ -649,8 +650,9 @@ def _graphql(state: FakeGitHub, query: str, variables: dict[str, Any]) -> Any:
     repo = state.repositories.get(f"{variables['owner']}/{variables['name']}")
     if repo is None:
         return {"data": {"repository": None}, "errors": [{"type": "NOT_FOUND", "message": "no such repository"}]}
-    if "blame" in query:
-        return {"data": {"repository": {"object": {"blame": {"ranges": _blame(repo, variables)}}}}}
+    if asked := _OBJECT.findall(query):
+        objects = {alias: _object(state, repo, query_part, variables, name) for alias, name, query_part in asked}
+        return {"data": {"repository": objects}}
     issue = repo.issues[variables["number"]]
     nodes = [
         {"merged": True, "mergeCommit": {"oid": sha}, "repository": {"nameWithOwner": repo.full_name}}
@@ -709,15 +711,61 @@ def _files(repository: FakeRepository, span: str) -> list[dict[str, Any]]:
     return files
 
 
-def _blame(repository: FakeRepository, variables: dict[str, Any]) -> list[dict[str, Any]]:
-    out = _git(repository, "blame", "--line-porcelain", variables["sha"], "--", variables["path"])
+_OBJECT = re.compile(r"(\w+): object\(expression: \$(\w+)\) \{ (.*) \}$", re.MULTILINE)
+"""One line per object: all that our client writes, and no more of GraphQL."""
+
+
+def _object(
+    state: FakeGitHub, repository: FakeRepository, wanted: str, variables: dict[str, Any], name: str
+) -> dict[str, Any] | None:
+    if wanted.startswith("... on Blob"):
+        ref, _, path = str(variables[name]).partition(":")
+        data = _git_file(repository, ref, path)
+        if data is None:
+            return None
+        binary = b"\0" in data[:8000]
+        text = None if binary else data.decode(errors="replace")
+        return {"text": text, "isBinary": binary, "isTruncated": False, "byteSize": len(data)}
+    sha = _resolve(repository, variables[name])
+    if sha is None:
+        return None
+    inner = re.search(r"path: \$(\w+)", wanted)
+    path = str(variables[inner[1]]) if inner else None
+    if "blame(" in wanted:
+        return {"blame": {"ranges": _blame(repository, sha, path or "")}}
+    if "associatedPullRequests(" in wanted:
+        merged = [into for commits, into in repository.merged_pulls if sha in commits]
+        return {
+            "associatedPullRequests": {"nodes": [{"merged": True, "mergeCommit": {"oid": into}} for into in merged]}
+        }
+    if "history(" in wanted:
+        shas = _git(repository, "rev-list", "--max-count=101", sha, *(("--", path) if path else ())).split()
+        nodes = [_node(state, repository, one) for one in shas[:100]]
+        return {"history": {"nodes": nodes, "pageInfo": {"hasNextPage": len(shas) > 100}}}
+    return _node(state, repository, sha)
+
+
+def _node(state: FakeGitHub, repository: FakeRepository, sha: str) -> dict[str, Any]:
+    shown = _show_commit(state, repository, sha)
+    return {
+        "oid": sha,
+        "message": shown["commit"]["message"],
+        "committedDate": shown["commit"]["committer"]["date"],
+        "url": shown["html_url"],
+        "author": {"name": shown["commit"]["author"]["name"]},
+        "parents": {"nodes": [{"oid": parent["sha"]} for parent in shown["parents"]]},
+    }
+
+
+def _blame(repository: FakeRepository, sha: str, path: str) -> list[dict[str, Any]]:
+    out = _git(repository, "blame", "--line-porcelain", sha, "--", path)
     ranges: list[dict[str, Any]] = []
     for number, block in enumerate(re.split(r"\n\t[^\n]*\n", out)[:-1], 1):
         facts = dict(line.split(" ", 1) for line in block.splitlines() if " " in line)
-        sha = block.split()[0]
+        origin = block.split()[0]
         at = datetime.fromtimestamp(int(facts["committer-time"]), UTC).isoformat()
         commit = {
-            "oid": sha,
+            "oid": origin,
             "committedDate": at,
             "messageHeadline": facts.get("summary", ""),
             "author": {"name": facts["author"]},

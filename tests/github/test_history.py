@@ -125,8 +125,8 @@ async def test_a_reverted_fix_is_not_contained_until_it_is_applied_again(history
 async def test_a_picked_fix_is_carried_by_another_commit(
     history: GitHubHistory, clone: Clone, note: tuple[str, ...]
 ) -> None:
-    base = clone.commit("Base", shop="a = 1\n")
-    fix = clone.commit("Fix the timeout", shop="a = 2\n")
+    base = clone.commit("Base", shop="connect_timeout = 1\n")
+    fix = clone.commit("Fix the timeout", shop="connect_timeout = 2\n")
     clone.git("checkout", "-q", "-b", "release", base)
     clone.commit("Release notes", notes="x = 1\n")
     clone.git("cherry-pick", *note, fix)

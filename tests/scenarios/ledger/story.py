@@ -3,7 +3,7 @@
 Times are minutes from `BEGIN`. A story tells only what a test is about; the rest has plain defaults.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -32,9 +32,8 @@ from app.evidence.model import (
     Severity,
     Window,
 )
-from app.history import confirm_commits, read_history
+from app.history import History, confirm_commits, read_history
 from app.redact import cut
-from app.sources.git import open_clone
 from tests.repository import BEGIN, Repository
 
 SERVICE = ServiceName("api")
@@ -84,6 +83,9 @@ class _Revision:
 
 class Story:
     """One incident of one error group. The commit of a revision comes from the label of its entries."""
+
+    source: Callable[[Repository], History]
+    """How the repository is read; see `conftest.py`."""
 
     def __init__(self, repository: Repository, *, issue_text: str = "", until: int = 360) -> None:
         self.repository = repository
@@ -219,9 +221,9 @@ class Story:
         issue = IssueRef("octo/shop", 7, cut("Database times out"), cut(self._issue_text), linked_commits=self.linked)
         request = Request(window, at(self.until), issue=issue)
         revisions = assemble_revisions(observations, live, claims, window)
-        clone = open_clone(self.repository.path)
-        revisions = await confirm_commits(clone, revisions)
-        history, gaps = await read_history(clone, request, observations, revisions, None)
+        source = self.source(self.repository)
+        revisions = await confirm_commits(source, revisions)
+        history, gaps = await read_history(source, request, observations, revisions, None)
         reading = Reading("logs.jsonl", None, window, 100, 0, truncated=self.truncated)
         return Evidence(request, window, observations, (reading,), None, revisions, history, (), gaps)
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.diagnosis.model import FixVerdict
 from tests.repository import BEGIN, CODE, FIXED, Repository
+from tests.scenarios.ledger.conftest import by_clone
 from tests.scenarios.ledger.story import Story
 
 LONG_AGO = BEGIN - timedelta(days=400)
@@ -288,6 +289,7 @@ async def test_a_revision_of_which_nobody_tells_the_commit_is_unknown(repo: Repo
     assert "no source tells which commit runs in api-2" in await story.because(fix)
 
 
+@pytest.mark.parametrize("source", [by_clone], indirect=True)
 async def test_a_shallow_clone_that_cannot_tell_says_so(repo: Repository, tmp_path: Path) -> None:
     repo.branch("release")
     fix = repo.commit("Fix", {"app/db.py": FIXED})
@@ -300,6 +302,7 @@ async def test_a_shallow_clone_that_cannot_tell_says_so(repo: Repository, tmp_pa
     assert "shallow" in await story.because(fix)
 
 
+@pytest.mark.parametrize("source", [by_clone], indirect=True)
 @pytest.mark.parametrize("depth", [2, 3])
 async def test_a_shallow_clone_that_reaches_far_enough_tells(repo: Repository, tmp_path: Path, depth: int) -> None:
     base = repo.commit("Step", {"n": "1\n"})
