@@ -151,16 +151,23 @@ class Egress:
 
 def egress_of(evidence: Evidence, group: ErrorGroup) -> Egress | None:
     """The egress setting of the group's service; None when it is no such service or the setting was not read."""
+    result = service_probe(evidence, group)
+    if result is None or not result.facts:
+        return None
+    facts = dict(result.facts)
+    connector = facts.get("template.vpcAccess.connector")
+    attached = bool(connector or facts.get("template.vpcAccess.network"))
+    all_traffic = "ALL_TRAFFIC" in facts.get("template.vpcAccess.egress", "")
+    return Egress(result, attached, all_traffic, connector or None)
+
+
+def service_probe(evidence: Evidence, group: ErrorGroup) -> ProbeResult | None:
+    """What the look at the group's own Cloud Run service gave, None when it is none or was not asked."""
     service = group.latest.resource_labels.get("service_name")
     for result in evidence.probes:
-        if result.target.kind is not ProbeKind.CLOUD_RUN or not service or not result.facts:
-            continue
-        if result.target.name.endswith(f"/services/{service}"):
-            facts = dict(result.facts)
-            connector = facts.get("template.vpcAccess.connector")
-            attached = bool(connector or facts.get("template.vpcAccess.network"))
-            all_traffic = "ALL_TRAFFIC" in facts.get("template.vpcAccess.egress", "")
-            return Egress(result, attached, all_traffic, connector or None)
+        of_service = result.target.kind is ProbeKind.CLOUD_RUN and bool(service)
+        if of_service and result.target.name.endswith(f"/services/{service}"):
+            return result
     return None
 
 

@@ -200,6 +200,10 @@ def _set_aside(evidence: Evidence, chain: Chain) -> tuple[RejectedCause, ...]:
             cause = _suspicion(root, "cloud-sql-instance-unavailable", sentence("The database itself is down"))
             why = sentence("{} is up, read at {}", result.target.name, result.read_at)
             out.append(RejectedCause(cause, Claim(why, (ProbeRef(result.target),))))
+        if result.target.kind is ProbeKind.VPC_CONNECTOR and result.state is ProbeState.HEALTHY:
+            cause = _suspicion(root, "vpc-connector-unavailable", sentence("The VPC connector"))
+            why = sentence("{} is ready, read at {}", result.target.name, result.read_at)
+            out.append(RejectedCause(cause, Claim(why, (ProbeRef(result.target),))))
     asked = any(result.target.kind is ProbeKind.VPC_CONNECTOR for result in evidence.probes)
     setting = egress_of(evidence, group)
     if entry.resource_type in SERVERLESS and "connector" not in entry.message.lower() and not asked:
@@ -412,6 +416,9 @@ def wanted_probes(evidence: Evidence) -> tuple[ProbeTarget, ...]:
             want(ProbeKind.CLOUD_SQL_OPERATIONS, name, listing)
     for sample in samples:
         _want_resource(sample, want)
+    for result in evidence.probes:
+        if result.target.kind is ProbeKind.CLOUD_RUN:
+            _want_connector(dict(result.facts).get("template.vpcAccess.connector", ""), want)
     for project in projects:
         name = f"projects/{project}/locations/global"
         want(
@@ -440,11 +447,15 @@ _CONNECTOR = re.compile(
 )
 
 
-def _want_resource(sample: Sample, want: Callable[[ProbeKind, str, str], None]) -> None:
-    labels, project = sample.resource_labels, sample.project
-    for found in _CONNECTOR.finditer(sample.message):
+def _want_connector(text: str, want: Callable[[ProbeKind, str, str], None]) -> None:
+    for found in _CONNECTOR.finditer(text):
         describe = "gcloud compute networks vpc-access connectors describe"
         want(ProbeKind.VPC_CONNECTOR, found[0], f"{describe} {found[3]} --region={found[2]} --project={found[1]}")
+
+
+def _want_resource(sample: Sample, want: Callable[[ProbeKind, str, str], None]) -> None:
+    labels, project = sample.resource_labels, sample.project
+    _want_connector(sample.message, want)
     if project is None or not _PROJECT.fullmatch(project):
         return
     location = labels.get("location", "")

@@ -109,7 +109,7 @@ def _nothing(evidence: Evidence) -> Claim:
     unread = next((gap.reason for gap in evidence.gaps if about_logs(gap)), None)
     cut_short = next((cut(reading.truncated) for reading in evidence.readings if reading.truncated), None)
     if not entries and unread is not None:
-        return Claim(sentence("The logs could not be read: {}", shorten(unread, _QUOTED)), refs)
+        return Claim(sentence("The logs could not be read: {}", shorten(cut(unread.rstrip(". ")), _QUOTED)), refs)
     if not entries:
         return Claim(sentence("No log entry was found: no data, and no sign that all is well"), refs)
     if (why := unread or cut_short) is not None:

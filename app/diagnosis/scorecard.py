@@ -385,10 +385,14 @@ def _probes(evidence: Evidence, root: Cause, group: ErrorGroup, signature: Signa
                 text = sentence("the provider reports an incident of this product in this place")
                 out.append(Signal(Layer.PLATFORM, _PLATFORM_INCIDENT, Claim(text, refs)))
             case ProbeState.UNHEALTHY if kind is ProbeKind.CLOUD_SQL_OPERATIONS:
-                text = sentence("{} had an operation in the window", result.target.name)
+                if not _bears_on(root, signature, result):
+                    continue
+                text = sentence("{} was operated on", result.target.name)
+                text = sentence("{} {}", text, result.reason) if result.reason else text
                 out.append(Signal(Layer.INFRASTRUCTURE, _OPERATION, Claim(text, refs)))
             case ProbeState.UNHEALTHY if kind in _INSTANCES and _bears_on(root, signature, result):
                 text = sentence("{} is not healthy", result.target.name)
+                text = sentence("{}: {}", text, result.reason) if result.reason else text
                 out.append(Signal(Layer.INFRASTRUCTURE, _PROBE_UNHEALTHY, Claim(text, refs)))
             case ProbeState.HEALTHY if signature is not None and kind in signature.refuted_by:
                 text = sentence("{} is healthy", result.target.name)
@@ -437,7 +441,9 @@ def _concerns(result: ProbeResult, root: Cause, group: ErrorGroup) -> bool:
 
 def _bears_on(root: Cause, signature: Signature | None, result: ProbeResult) -> bool:
     """Whether the probed resource has to do with the root: its signature says so, or the root names it."""
-    if signature is not None and result.target.kind in signature.confirmed_by:
+    kind = result.target.kind
+    of_database = kind is ProbeKind.CLOUD_SQL_OPERATIONS
+    if signature is not None and (ProbeKind.CLOUD_SQL if of_database else kind) in signature.confirmed_by:
         return True
     tail = result.target.name.rpartition("/")[2]
     return root.component is not None and tail in re.split(r"[:/]", root.component)

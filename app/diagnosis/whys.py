@@ -5,10 +5,11 @@ read-only command that would decide it, and the questions after it are not asked
 commands of a resource to the signature's checks.
 """
 
+import re
 from dataclasses import dataclass
 
 from app.diagnosis.chain import Chain, groups_by_id, raised, said, times
-from app.diagnosis.circumstances import LIMIT, address_class, egress_of
+from app.diagnosis.circumstances import LIMIT, address_class, egress_of, service_probe
 from app.diagnosis.model import (
     Basis,
     Cause,
@@ -29,7 +30,7 @@ from app.diagnosis.model import (
 )
 from app.diagnosis.scorecard import Scorecard, beginning, deploy_at_onset, raised_in_own_code
 from app.diagnosis.signatures.model import Signature
-from app.evidence.model import ErrorGroup, Evidence, Frame, GroupKind, ProbeKind, ProbeState
+from app.evidence.model import ErrorGroup, Evidence, Frame, GroupKind, ProbeKind, ProbeResult, ProbeState
 from app.redact import cut
 
 _INSTANCE_PROBES = (ProbeKind.CLOUD_SQL, ProbeKind.REDIS, ProbeKind.VPC_CONNECTOR, ProbeKind.GKE_CLUSTER)
@@ -171,9 +172,9 @@ def _component(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
                 states.append(sentence("; {} is not healthy", result.target.name))
                 refs.append(ProbeRef(result.target))
     question = sentence("Which part is at fault?")
-    follows, read = _address_says(judged.evidence, group)
-    states.append(follows)
-    refs += read
+    for follows, read in (_address_says(judged.evidence, group), _limit_says(judged.evidence, root, group)):
+        states.append(follows)
+        refs += read
     if layer is Layer.UNKNOWN:
         return Why(question, None, judged.check)
     first = (
@@ -215,6 +216,9 @@ def _address_says(evidence: Evidence, group: ErrorGroup) -> tuple[Sentence, tupl
     if dialled is None or not LIMIT.search(group.latest.message):
         return (), ()
     read = (ProbeRef(setting.result.target),) if setting else ()
+    if dialled == "public" and (closed := _only_private(evidence, group)) is not None:
+        text = sentence("; the address is public, and {} has a private one only", closed.target.name)
+        return text, (*read, ProbeRef(closed.target))
     if dialled == "public":
         if setting is None:
             return sentence(
@@ -230,6 +234,26 @@ def _address_says(evidence: Evidence, group: ErrorGroup) -> tuple[Sentence, tupl
     if not setting.attached:
         return sentence("; the address is private and the service is attached to no network"), read
     return sentence("; the address is private and the service is attached to a network"), read
+
+
+def _only_private(evidence: Evidence, group: ErrorGroup) -> ProbeResult | None:
+    """The database that the message names, when its addresses were read and none of them is public."""
+    for result in evidence.probes:
+        types = dict(result.facts).get("ipAddresses.type", cut(""))
+        named = result.target.name.rpartition("/")[2] in group.latest.message
+        if result.target.kind is ProbeKind.CLOUD_SQL and named and types and "PRIMARY" not in types:
+            return result
+    return None
+
+
+def _limit_says(evidence: Evidence, root: Cause, group: ErrorGroup) -> tuple[Sentence, tuple[EvidenceRef, ...]]:
+    """What the service may use now, beside a message that it went over its memory."""
+    setting = service_probe(evidence, group)
+    limits = dict(setting.facts).get("template.limits") if setting is not None else None
+    if root.failure_class != "memory-limit-exceeded" or setting is None or not limits:
+        return (), ()
+    text = sentence("; its limits were {} when they were read at {}", limits, setting.read_at)
+    return text, (ProbeRef(setting.target),)
 
 
 def likely_causes(signature: Signature, evidence: Evidence, group: ErrorGroup) -> tuple[str, ...]:
@@ -267,6 +291,9 @@ def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
             refs2 = (*refs2, RevisionRef(event.service, event.revision))
         text = sentence("It begins at {}, after the deploy at {}.", group.first_seen, event.at)
         return Why(question, Claim(text, refs2, Basis.INFERRED), judged.check)
+    if (operated := _operated_on(evidence, root)) is not None:
+        text = sentence("{} was operated on {}.", operated.target.name, operated.reason or cut("in the window"))
+        return Why(question, Claim(text, (ProbeRef(operated.target), CountRef(group.id)), Basis.INFERRED), judged.check)
     signature, began = judged.signature, beginning(evidence, judged.chain, group)
     causes = likely_causes(signature, evidence, group) if signature else ()
     if not causes:
@@ -277,3 +304,13 @@ def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
     else:
         text = sentence("No entry says. Most often: {}.", supposed)
     return Why(question, Claim(text, (EntryRef(group.id), CountRef(group.id)), Basis.HYPOTHESIS), judged.check)
+
+
+def _operated_on(evidence: Evidence, root: Cause) -> ProbeResult | None:
+    """The operations on the root's own database that fall into the window, None when none was read."""
+    for result in evidence.probes:
+        operations = result.target.kind is ProbeKind.CLOUD_SQL_OPERATIONS and result.state is ProbeState.UNHEALTHY
+        instance = result.target.name.rpartition("/")[2]
+        if operations and root.component is not None and instance in re.split(r"[:/]", root.component):
+            return result
+    return None

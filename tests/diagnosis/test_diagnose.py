@@ -249,6 +249,42 @@ def test_a_database_that_is_up_is_set_aside_with_the_time_it_was_read() -> None:
     assert "2026-03-02 15:00:00 UTC" in plain(refuted.refuted_by.text)
 
 
+def test_an_operation_on_the_database_says_why_now() -> None:
+    operated = ProbeResult(
+        ProbeTarget(
+            ProbeKind.CLOUD_SQL_OPERATIONS, cut("projects/demo-shop/instances/main"), cut("gcloud sql operations list")
+        ),
+        ProbeState.UNHEALTHY,
+        (("operations.0", cut("RESTART DONE")),),
+        cut("in the window: RESTART DONE from 2026-03-02T14:04:00Z"),
+        at(60),
+    )
+    verdict = diagnose(replace(startup(line(DIAL.format("34.10.20.30"), minute=5)), probes=(operated,)))
+    answer = verdict.whys[-1].answer
+    assert answer is not None
+    assert "RESTART DONE from 2026-03-02T14:04:00Z" in plain(answer.text)
+    other = replace(operated, target=replace(operated.target, name=cut("projects/demo-shop/instances/other")))
+    elsewhere = read(line("TypeError: x is not a function"))
+    assert diagnose(replace(elsewhere, probes=(other,))).signals == diagnose(elsewhere).signals
+
+
+def test_a_database_without_a_public_address_is_said_to_have_none() -> None:
+    name = "projects/demo-shop/instances/main"
+    facts = (("ipAddresses.type", cut("PRIVATE")),)
+    target = ProbeTarget(ProbeKind.CLOUD_SQL, cut(name), cut("gcloud sql instances describe main"))
+    sql = ProbeResult(target, ProbeState.HEALTHY, facts, None, at(60))
+    verdict = diagnose(replace(startup(line(DIAL.format("34.10.20.30"), minute=5)), probes=(sql,)))
+    assert any("has a private one only" in plain(why.answer.text) for why in verdict.whys if why.answer)
+
+
+def test_the_memory_that_the_service_may_use_stands_beside_the_message() -> None:
+    name = "projects/demo-shop/locations/europe-west1/services/shop"
+    run = answered(ProbeKind.CLOUD_RUN, name, ProbeState.HEALTHY, template_limits="cpu 1, memory 512Mi")
+    found = read(platform_line("Memory limit of 512 MiB exceeded with 530 MiB used."))
+    verdict = diagnose(replace(found, probes=(run,)))
+    assert any("memory 512Mi" in plain(why.answer.text) for why in verdict.whys if why.answer)
+
+
 # --- which probes are wanted ------------------------------------------------------------------------------------------------
 
 
@@ -275,6 +311,14 @@ def test_a_socket_path_names_the_database_and_no_vpc_connector() -> None:
 def test_a_connector_is_looked_at_when_an_entry_names_it() -> None:
     text = "VPC connector projects/demo-shop/locations/europe-west1/connectors/main-vpc does not exist"
     assert probes(read(line(text)))[ProbeKind.VPC_CONNECTOR].endswith("/connectors/main-vpc")
+
+
+def test_a_connector_is_looked_at_when_the_service_s_own_setting_names_it() -> None:
+    name = "projects/demo-shop/locations/europe-west1/connectors/main-vpc"
+    assert ProbeKind.VPC_CONNECTOR not in probes(startup(line(DIAL.format("34.10.20.30"), minute=5)))
+    assert probes(with_service("34.10.20.30", **{CONNECTOR: name}))[ProbeKind.VPC_CONNECTOR] == name
+    hostile = with_service("34.10.20.30", **{CONNECTOR: "projects/demo-shop/locations/x/connectors/$(id)"})
+    assert ProbeKind.VPC_CONNECTOR not in probes(hostile)
 
 
 @pytest.mark.parametrize("name", ["shop; rm -rf /", "$(id)", "--project=other", "Shop", "a b", "x`y`"])
