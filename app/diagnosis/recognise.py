@@ -74,11 +74,13 @@ _BASE = {Specificity.SYMPTOM: 0.2, Specificity.GENERIC: 0.45, Specificity.PRODUC
 
 
 _WRAPPER = 0.42
-"""Above symptoms and below every message that says more, however long the wrapper's own words are."""
+"""Above symptoms and below every message that says more; of two wrappers the longer wording speaks."""
 
 
 def _strength(signature: Signature, length: int) -> float:
-    return _WRAPPER if signature.wrapper else round(_BASE[signature.specificity] + min(length, 90) / 1000, 4)
+    if signature.wrapper:
+        return round(_WRAPPER + min(length, 90) / 10_000, 4)
+    return round(_BASE[signature.specificity] + min(length, 90) / 1000, 4)
 
 
 # --- matching ---------------------------------------------------------------------------------------------------------

@@ -45,6 +45,26 @@ SIGNATURES: tuple[Signature, ...] = (
         near_miss="build step 0 finished",
     ),
     _build(
+        id="build-error-line",
+        failure_class="build-failed",
+        title="A build says that something failed",
+        when=Predicate(
+            ("ERROR", "error", "errors", "failed", "failure", "undeclared", "undefined", "incompatible"),
+            resources=("build",),
+            failures_only=True,
+        ),
+        layer=Layer.APPLICATION,
+        owner=LayerOwner.DEVELOPERS,
+        specificity=Specificity.GENERIC,
+        wrapper=True,
+        causes=("compiling, testing or installing failed: the line itself names it",),
+        checks=(_BUILD,),
+        remedy="Read this line and those before it.",
+        source=_DOCS + "troubleshooting",
+        example="Step #0: ERROR: the thing does not compile",
+        near_miss="Step #0: compiled",
+    ),
+    _build(
         id="build-timeout",
         failure_class="build-failed",
         title="The build ran into its time limit",
@@ -140,6 +160,10 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The buildpack could not build the source",
         when=Predicate(
             (
+                "files that cannot be compiled",
+                "Compile failed: ",
+                "Cloud build … status: FAILURE",
+                "is undeclared in the main package",
                 "no buildpacks participating",
                 "failed to detect: ",
                 "failed with status code: ",
@@ -172,6 +196,8 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A Python dependency cannot be installed",
         when=Predicate(
             (
+                "which is incompatible",
+                "pip's dependency resolver does not currently take into account",
                 "ERROR: Could not find a version that satisfies the requirement",
                 "No matching distribution found for",
                 "ResolutionImpossible",

@@ -136,7 +136,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The function could not be built",
         when=Predicate(
             ("Build failed with status: FAILURE", "Build failed:", "Build error details"),
-            resources=("cloud_function", "cloud_run_revision", "audited_resource", "build"),
+            resources=("gae_app", "cloud_function", "cloud_run_revision", "audited_resource", "build"),
         ),
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
@@ -231,7 +231,11 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="health-probe-failed",
         title="A deployment did not become healthy",
         when=Predicate(
-            ("Your deployment has failed to become healthy in the allotted time", "Readiness check … failing")
+            (
+                "Timed out waiting for the app infrastructure to become healthy",
+                "Your deployment has failed to become healthy in the allotted time",
+                "Readiness check … failing",
+            )
         ),
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,

@@ -580,7 +580,11 @@ SIGNATURES: tuple[Signature, ...] = (
                 "ProvisioningFailed",
                 "driver name … not found in the list of registered CSI drivers",
                 "waiting for a volume to be created, either by external provisioner",
-            )
+            ),
+            without=(
+                'configmap "',
+                'secret "',
+            ),
         ),
         layer=Layer.INFRASTRUCTURE,
         owner=LayerOwner.INFRASTRUCTURE,
