@@ -64,9 +64,7 @@ def run() -> None:
         say(f"The report stood on the issue {time.monotonic() - asked:.1f} s after the label.")
         _show(comment.body)
         pages = re.findall(r"https?://127\.0\.0\.1:\d+/audits/[\w./-]+", comment.body)
-        say(
-            f"{len(logging.calls)} log reads; comments of ours on the issue: {len(github.ours(repository, issue))}."
-        )
+        say(f"{len(logging.calls)} log reads; comments of ours on the issue: {len(github.ours(repository, issue))}.")
         if pages:
             say(f"The page with pictures and all evidence: {pages[0]}")
         if sys.stdout.isatty():
