@@ -1,8 +1,8 @@
 """What judgement needs of the repository, asked within a budget.
 
-Owns the `History` Protocol and the choice of what is read: candidate fixes, what each rollout brought, the source behind
-the frames, constants beside the observed values. Leaves reading to `sources/git.py` and `github/repository.py`, and every
-verdict to `diagnosis/`.
+Owns the `History` Protocol and the choice of what is read, most telling first: candidate fixes and whether they run, what
+each rollout brought, the source behind the frames, constants beside the observed values, and who wrote a line. Leaves
+reading to `sources/git.py` and `github/history.py`, and every verdict to `diagnosis/`.
 """
 
 import itertools
@@ -39,11 +39,11 @@ from app.evidence.model import (
     Revision,
     RolloutRange,
 )
-from app.redact import cut
+from app.redact import cut, cut_source
 
 
 class History(Protocol):
-    """A repository: a local clone (`sources/git.py`) or the GitHub API (`github/repository.py`).
+    """A repository: a local clone (`sources/git.py`) or the GitHub API (`github/history.py`).
 
     Every method raises `SourceRefused` when the repository will not tell, and `Unavailable` when it is out.
     """
@@ -79,6 +79,10 @@ class History(Protocol):
         """Ancestry first, then patch identity (squash, cherry-pick, backport) and reverts; UNKNOWN with its reason."""
         ...
 
+    async def touching(self, sha: CommitSha, paths: Sequence[str], *, limit: int) -> tuple[CommitSha, ...]:
+        """Commits in `sha` that changed one of these files, the newest of each file."""
+        ...
+
     async def paths(self, sha: CommitSha) -> tuple[str, ...]:
         """Every file of that commit's tree."""
         ...
@@ -98,6 +102,27 @@ class Searchable(Protocol):
 
     async def holding(self, sha: CommitSha, text: str, *, limit: int) -> tuple[str, ...]:
         """Files of that commit with `text` in one line, in order of path."""
+        ...
+
+
+@runtime_checkable
+class Foresighted(Protocol):
+    """A history that answers many questions in one call when it is told them before; the API is, a clone need not be."""
+
+    async def foresee(
+        self,
+        *,
+        names: Sequence[str] = (),
+        held: Sequence[tuple[CommitSha, CommitSha]] = (),
+        files: Sequence[tuple[CommitSha, str]] = (),
+        blames: Sequence[tuple[CommitSha, str]] = (),
+    ) -> None:
+        """Names to resolve, fixes and what may contain them, files and their blame. Never refuses: the questions will."""
+        ...
+
+    @property
+    def unread(self) -> frozenset[CommitSha]:
+        """Commits that were given without their changes, because calls are bounded."""
         ...
 
 
@@ -129,6 +154,8 @@ async def confirm_commits(history: History, revisions: Sequence[Revision]) -> tu
     A short image tag that the repository does not know was no claim about a commit, and is dropped.
     """
     full: dict[CommitSha, CommitSha | None] = {}
+    if isinstance(history, Foresighted):
+        await history.foresee(names=[claim.sha for revision in revisions for claim in revision.commits])
     for claim in (claim for revision in revisions for claim in revision.commits):
         if claim.sha not in full:
             full[claim.sha] = await history.resolve(claim.sha)
@@ -166,17 +193,21 @@ async def read_history(
     await reader.start()
     steps = (
         reader.read_named_fixes,
+        reader.read_fixes,
         reader.read_rollouts,
-        reader.read_changes,
-        reader.read_frames,
         reader.read_containment,
+        reader.read_frames,
+        reader.read_changes,
+        reader.read_matching,
         reader.read_constants,
+        reader.read_blame,
     )
     for step in steps:
         try:
             await step()
         except (SourceRefused, Unavailable) as refused:
             reader.refuse(refused)
+    reader.tell_unread()
     return reader.facts(), tuple(reader.gaps)
 
 
@@ -303,6 +334,8 @@ class _Reader:
         for sha in issue.linked_commits:
             self._candidate(sha, FixOrigin.LINKED_PULL_REQUEST, own)
         unknown: list[str] = []
+        if isinstance(self._history, Foresighted):
+            await self._history.foresee(names=[mention.name for mention in mentions_of(issue)])
         for mention in mentions_of(issue):
             try:
                 sha = await self._history.resolve(mention.name)
@@ -350,6 +383,17 @@ class _Reader:
         origins = tuple(sorted({*old.origins, origin}, key=order.index))
         self._fixes[sha] = FixCandidate(sha, origins, old.issue or issue)
 
+    async def read_fixes(self) -> None:
+        """What the candidates change. A revert is none."""
+        await self._read(list(self._fixes)[: self._budget.changes])
+        for sha in [sha for sha in self._fixes if (commit := self._commits.get(sha)) and _is_revert(commit)]:
+            del self._fixes[sha]
+
+    async def _read(self, shas: Sequence[CommitSha]) -> None:
+        for start in range(0, len(shas), 20):
+            for commit in await self._history.commits(shas[start : start + 20]):
+                self._commits[commit.sha] = commit
+
     # --- what rollouts brought, and changes ---
 
     async def read_rollouts(self) -> None:
@@ -369,40 +413,54 @@ class _Reader:
                 self._rollouts.append(RolloutRange(after.name, service, previous, running, shas, complete))
 
     async def read_changes(self) -> None:
-        """Changes of the candidates, of what rollouts brought and of the newest commits, as far as the budget goes."""
-        wanted = list(self._fixes)
-        for rollout in reversed(self._rollouts):
-            wanted += rollout.commits
+        """Changes of what rollouts brought and of the newest commits, as far as the budget goes: first of those that touch
+        the code behind the errors."""
+        wanted = [sha for rollout in reversed(self._rollouts) for sha in rollout.commits]
         wanted += [commit.sha for commit in self._recent if not undoes_or_merges(commit)]
-        wanted = list(dict.fromkeys(wanted))[: self._budget.changes]
-        for start in range(0, len(wanted), 20):
-            for commit in await self._history.commits(wanted[start : start + 20]):
-                self._commits[commit.sha] = commit
-        for sha in [sha for sha in self._fixes if (commit := self._commits.get(sha)) and _is_revert(commit)]:
-            del self._fixes[sha]
+        wanted = [sha for sha in dict.fromkeys(wanted) if sha not in self._commits]
+        paths = list(dict.fromkeys(source.path for source in self._frames if source.path))[:_PATHS_TOUCHED]
+        if len(wanted) > _FEW and paths and self._head is not None:
+            try:
+                telling = set(await self._history.touching(self._head, paths, limit=self._budget.recent))
+                wanted.sort(key=lambda sha: sha not in telling)
+            except SourceRefused as refused:
+                self.refuse(refused)
+        await self._read(wanted[: max(0, self._budget.changes - len(self._commits))])
+
+    def tell_unread(self) -> None:
+        unread = self._history.unread if isinstance(self._history, Foresighted) else frozenset[CommitSha]()
+        if unread:
+            what = f"the changes of {len(unread)} of {len(self._commits)} commits: the calls that one audit may make are spent"
+            meaning = (
+                "these are judged by their messages alone; fixes, and what touches the failing code, were read first"
+            )
+            self.gaps.append(Gap("GitHub", cut(what), meaning, "run the audit again: what was read is remembered"))
 
     # --- is it in what runs? ---
 
     async def read_containment(self) -> None:
-        """Fix by fix against every commit that serves or served. Commits that only match are asked too, when they came
-        after what ran when the group was first seen: what was there before cannot have been its fix."""
-        running = _running_commits(self._revisions, self._budget.running)
+        """Fix by fix against every commit that serves or served."""
+        await self._ask_all([(fix, running) for fix in self._fixes for running in self._running])
+
+    async def read_matching(self) -> None:
+        """Commits that only match are asked too, when they came after what ran when the group was first seen: what was
+        there before cannot have been its fix."""
         facts = self.facts()
-        matching: dict[CommitSha, None] = {}
+        asked: dict[tuple[CommitSha, CommitSha], None] = {}
+        matching: dict[CommitSha, set[CommitSha]] = {}
         for group in self._groups:
             first = _first_commit(group, self._revisions)
             for match in match_commits(group, facts.commits, facts):
                 commit = self._commits.get(match.sha)
                 if not match.fits or match.sha in self._fixes or commit is None or undoes_or_merges(commit):
                     continue
-                if first is None or (await self._ask(match.sha, first)) in (None, True):
-                    continue
-                matching[match.sha] = None
-        for sha in list(matching)[: self._budget.named_fixes]:
-            self._fixes[sha] = FixCandidate(sha, (FixOrigin.MATCHES_GROUP,))
-        for sha in self._fixes:
-            for commit in running:
-                await self._ask(sha, commit)
+                matching.setdefault(match.sha, set())
+                if first is not None:
+                    asked[match.sha, first] = None
+                    matching[match.sha].add(first)
+                else:
+                    matching[match.sha].clear()
+        await self._ask_all(list(asked))
 
     async def _ask(self, fix: CommitSha, running: CommitSha) -> bool | None:
         """Whether `running` holds `fix`; None when that is not known. The answer is kept as a fact."""
@@ -444,7 +502,7 @@ class _Reader:
         if not 1 <= line <= len(lines):
             return None
         numbers = range(max(1, line - 3), min(len(lines), line + 3) + 1)
-        kept = cut("\n".join(lines[number - 1][:400] for number in numbers)).split("\n")
+        kept = cut_source(path, "\n".join(lines[number - 1][:400] for number in numbers)).split("\n")
         # A secret of several lines is cut as one; the numbers of what is left are then not told any more.
         shown = tuple((number, cut(text)) for number, text in zip(numbers, kept, strict=False))
         shown = shown if len(kept) == len(numbers) else ()
@@ -473,26 +531,33 @@ class _Reader:
                 continue
             places = [source.path for source in self._frames if source.group == group.id and source.path]
             places += await self._places_of_message(sha, group)
+            for fix in self._fixes:
+                # What a fix sets is compared with what runs and with the head, wherever the trace points.
+                places += await self._constants_of_fix(fix, wanted)
             places = list(dict.fromkeys(places))
             for path in places:
                 if (text := await self._text(sha, path)) is not None:
                     self._constants += find_constants(path, text, sha, role, wanted)
                 if self._head and self._head != sha and (text := await self._text(self._head, path)) is not None:
                     self._constants += find_constants(path, text, self._head, "head", wanted)
-            for fix in self._fixes:
-                await self._constants_of_fix(fix, wanted)
 
-    async def _constants_of_fix(self, fix: CommitSha, wanted: Sequence[ObservedValue]) -> None:
+    async def _constants_of_fix(self, fix: CommitSha, wanted: Sequence[ObservedValue]) -> list[str]:
+        """Reads them before and after the fix, and returns the files that have some."""
         commit = self._commits.get(fix)
+        paths: list[str] = []
         if commit is None:
-            return
+            return paths
         for change in commit.changes[:5]:
+            before = len(self._constants)
             if change.path and (text := await self._text(fix, change.path)) is not None:
                 self._constants += find_constants(change.path, text, fix, "fix-after", wanted)
             if change.old_path and commit.parents:
                 text = await self._text(commit.parents[0], change.old_path)
                 if text is not None:
                     self._constants += find_constants(change.old_path, text, fix, "fix-before", wanted)
+            if len(self._constants) > before:
+                paths += [path for path in dict.fromkeys((change.old_path, change.path)) if path]
+        return paths
 
     async def _places_of_message(self, sha: CommitSha, group: ErrorGroup) -> list[str]:
         """Files with a fixed piece of the message in them, the longest that is found; its values are not in the code.

@@ -132,6 +132,14 @@ async def test_the_file_that_holds_the_message_is_read_though_no_frame_names_it(
     assert any(constant.path == "app/limits.py" and constant.name == "CONNECT_TIMEOUT" for constant in facts.constants)
 
 
+async def test_a_constant_that_only_a_fix_points_to_is_read_where_it_runs_and_at_the_head(repo: Repository) -> None:
+    running = repo.commit("Limits", {"app/limits.py": "CONNECT_TIMEOUT = 8.0\n"})
+    fix = repo.commit("Wait longer", {"app/limits.py": "CONNECT_TIMEOUT = 25.0\n"}, body="Fixes #7")
+    facts, _ = await read(open_clone(repo.path), asked(), observed(running))
+    told = {(c.role, c.sha, c.value) for c in facts.constants if c.path == "app/limits.py"}
+    assert {("running", running, "8.0"), ("head", fix, "25.0")} <= told
+
+
 # --- rollouts and commits ---
 
 

@@ -608,7 +608,9 @@ def _changed_elsewhere(value: ObservedValue, constant: Constant, constants: Sequ
             "{}: code at the running commit says {}, the head says {}, the error says {}",
             Redacted(constant.name), _shown(constant), _shown(other), value.text,
         )  # fmt: skip
-        return _mismatch(value, other, said, _file(constant), _file(other))
+        setters = [c for c in _places(constant, constants) if c.role == "fix-after" and _same_value(c, other)]
+        finding = _mismatch(value, other, said, _file(constant), _file(other))
+        return replace(finding, fixes=tuple(dict.fromkeys(c.sha for c in setters)))
     if constant.role in {"running", "fix-before"}:
         other = _successor(value, constant, constants, "fix-after")
         if other is not None and (constant.role == "running" or other.sha == constant.sha):
@@ -616,13 +618,22 @@ def _changed_elsewhere(value: ObservedValue, constant: Constant, constants: Sequ
                 "{}: the fix {} sets {}, and the error still says {}",
                 Redacted(constant.name), Redacted(other.sha[:9]), _shown(other), value.text,
             )  # fmt: skip
-            return _mismatch(value, other, said, _file(other), _file(constant))
+            return replace(_mismatch(value, other, said, _file(other), _file(constant)), fixes=(other.sha,))
     return None
+
+
+def _places(constant: Constant, constants: Sequence[Constant]) -> list[Constant]:
+    """The constant itself at every commit that was read."""
+    return [c for c in constants if (c.path, c.name, c.function) == (constant.path, constant.name, constant.function)]
+
+
+def _same_value(one: Constant, other: Constant) -> bool:
+    return (one.value, one.unit) == (other.value, other.unit)
 
 
 def _successor(value: ObservedValue, constant: Constant, constants: Sequence[Constant], role: Role) -> Constant | None:
     """What became of a constant. One name may be set at several places, so only the one new value counts."""
-    places = [c for c in constants if (c.path, c.name, c.function) == (constant.path, constant.name, constant.function)]
+    places = _places(constant, constants)
     before = {(c.value, c.unit) for c in places if c.role == constant.role and c.sha == constant.sha}
     after = [c for c in places if c.role == role]
     new = [c for c in after if (c.value, c.unit) not in before]

@@ -139,13 +139,13 @@ def tied_by_constants(matches: Sequence[Match], mismatches: Sequence[Mismatch]) 
     """
     out = {(match.sha, match.group): match for match in matches}
     for found in mismatches:
-        if found.constant.role not in ("fix-before", "fix-after"):
-            continue
-        key = (found.constant.sha, found.group)
-        known = out.get(key) or Match(*key, 0.0, fits=False, reasons_for=(), reasons_against=())
-        out[key] = replace(
-            known, score=max(known.score, SUSPECTED), fits=True, reasons_for=(found.claim, *known.reasons_for)
-        )
+        own = (found.constant.sha,) if found.constant.role in ("fix-before", "fix-after") else ()
+        for sha in dict.fromkeys((*own, *found.fixes)):
+            key = (sha, found.group)
+            known = out.get(key) or Match(*key, 0.0, fits=False, reasons_for=(), reasons_against=())
+            out[key] = replace(
+                known, score=max(known.score, SUSPECTED), fits=True, reasons_for=(found.claim, *known.reasons_for)
+            )
     return list(out.values())
 
 

@@ -354,13 +354,17 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """Configured against observed. `agrees` False is a finding; True is shown as checked."""
+    """Configured against observed. `agrees` False is a finding; True is shown as checked.
+
+    `fixes`: those that set the value in question.
+    """
 
     group: Fingerprint
     observed: Redacted
     constant: Constant
     agrees: bool
     claim: Claim
+    fixes: tuple[CommitSha, ...] = ()
 
 
 # --- causes -----------------------------------------------------------------------------------------------------------
