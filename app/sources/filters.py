@@ -56,7 +56,9 @@ def of_services(services: Sequence[str]) -> Filter | None:
     """
     for name in services:
         if not _SERVICE.match(name):
-            raise BadInput(f"{name!r} is no service name", fix="Use lower-case letters, digits, dots, colons and hyphens.")
+            raise BadInput(
+                f"{name!r} is no service name", fix="Use lower-case letters, digits, dots, colons and hyphens."
+            )
     if not services:
         return None
     values = " OR ".join(literal(name) for name in services)
@@ -86,7 +88,7 @@ def failures() -> Filter:
 def deployments() -> Filter:
     """The audit entries that tell which revision began when, and refused calls; all of these are few."""
     logs = " OR ".join(f"log_id({literal(f'cloudaudit.googleapis.com/{log}')})" for log in ("system_event", "activity"))
-    calls = 'protoPayload.methodName=~"(Create|Replace|Update|Delete)(Internal)?Service"'
+    calls = 'protoPayload.methodName=~"(Create|Replace|Update|Delete)(Internal)?(Service|Job|Function)$"'
     return Filter(f"(({logs}) AND ({calls} OR severity>=WARNING))")
 
 
