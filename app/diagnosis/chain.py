@@ -184,7 +184,7 @@ def said(group: ErrorGroup) -> Sentence:
     if group.trace is not None:
         return raised(group.trace.chain[0])
     line = group.latest.message or group.title
-    return sentence("{}", shorten(cut(line.strip().partition("\n")[0]), LINE))
+    return sentence("{}", shorten(cut(line.strip().partition("\n")[0].rstrip(". ")), LINE))
 
 
 def raised(info: ExceptionInfo) -> Sentence:

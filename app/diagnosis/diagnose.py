@@ -95,7 +95,7 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
         )
     )
     return Diagnosis(
-        summary=headline(evidence, chain, card.layer, group, advice.status),
+        summary=headline(evidence, chain, group, advice.status),
         root=chain.root,
         causes=tuple(cause for cause in chain.ranked if all(cause != no.cause for no in chain.rejected)),
         rejected=(*chain.rejected, *_set_aside(evidence, chain)),

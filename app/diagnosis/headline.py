@@ -20,13 +20,13 @@ from app.diagnosis.model import (
     EvidenceRef,
     ExposureRef,
     FileRef,
-    Layer,
     ReadingRef,
     RevisionRef,
     Sentence,
     Status,
     Value,
     Words,
+    plain,
     sentence,
 )
 from app.diagnosis.recommend import HINT, about_logs, failing_starts, nothing_ready
@@ -41,34 +41,27 @@ _NAMED = 100
 _SAYS: Mapping[str, tuple[LiteralString, LiteralString]] = {
     "api-disabled": ("calls {}, which is not enabled", "calls an API that is not enabled"),
     "api-rate-limit-exceeded": ("calls {} faster than its quota allows", "calls an API faster than its quota allows"),
-    "application-config-missing": ("lacks the setting {}", "lacks a setting"),
     "cloud-sql-auth-failed": ("is refused by the database {} at login", "is refused by its database at login"),
-    "cloud-sql-connection-refused": ("is refused a connection by the database {}", "is refused by its database"),
     "cloud-sql-connection-timeout": ("fails to reach Cloud SQL {}", "fails to reach its database"),
-    "cloud-sql-instance-unavailable": ("finds Cloud SQL {} not running", "finds its Cloud SQL instance not running"),
+    "cloud-sql-instance-unavailable": ("finds Cloud SQL {} not available", "finds its database not available"),
     "cloud-sql-too-many-connections": ("gets no connection: {} has no slot left", "gets no connection to its database"),
     "container-crash-loop": ("crashes again and again", "crashes again and again"),
     "dns-resolution-failure": ("cannot resolve {}", "cannot resolve the name of what it calls"),
-    "health-probe-failed": ("fails its health probe", "fails its health probe"),
-    "host-memory-pressure": ("runs out of memory on {}", "runs out of memory"),
     "image-not-found": ("names an image that does not exist: {}", "names an image that does not exist"),
     "image-pull-permission-denied": ("may not pull its image {}", "may not pull its image"),
     "ip-space-exhausted": ("finds no free address in {}", "finds no free address in its subnet"),
     "kms-access-denied": ("may not use the encryption key {}", "may not use its encryption key"),
     "memory-limit-exceeded": ("runs out of memory", "runs out of memory"),
     "metadata-server-unreachable": ("fails to reach the metadata server", "fails to reach the metadata server"),
-    "network-connectivity-blocked": ("fails to reach {}", "fails to reach what it calls"),
     "no-available-instance": ("has no instance left to answer", "has no instance left to answer"),
     "platform-internal-error": ("gets internal errors from {}", "gets internal errors from a Google API"),
-    "quota-exceeded": ("has used up a quota of {}", "has used up a quota"),
     "redis-unavailable": ("fails to reach Redis {}", "fails to reach Redis"),
-    "upstream-connection-failure": ("loses its connection to {}", "loses its connection to what it calls"),
-    "upstream-dependency-error": ("gets errors from {}", "gets errors from a service that it calls"),
     "vpc-connector-unavailable": ("cannot use the VPC connector {}", "cannot use its VPC connector"),
 }
 """Class of a failure to what its service does or suffers, with and without a resource that the message names.
 
-A phrase follows the service's name and `every start since …` alike. Of a class that is not here the signature's title speaks.
+Only where the phrase is true of every message of the class; of the others the signature's title speaks. A phrase follows
+the service's name and `every start since …` alike.
 """
 _SECRETS = ("run-secret-denied", "secret-denied")
 _PLAIN = re.compile(
@@ -84,18 +77,17 @@ class Known:
 
     evidence: Evidence
     chain: Chain
-    layer: Layer
     group: ErrorGroup
     status: Status
 
 
-def headline(evidence: Evidence, chain: Chain, layer: Layer, group: ErrorGroup | None, status: Status) -> Claim:
+def headline(evidence: Evidence, chain: Chain, group: ErrorGroup | None, status: Status) -> Claim:
     """`group` None: nothing failed, or nothing was read; the two are told apart."""
     if group is None:
         claim = _nothing(evidence)
     else:
-        known, root = Known(evidence, chain, layer, group, status), chain.root
-        unexplained = root is None or root.symptom or layer is Layer.UNKNOWN or root.score < HINT
+        known, root = Known(evidence, chain, group, status), chain.root
+        unexplained = root is None or root.symptom or status is Status.CANNOT_TELL or root.score < HINT
         claim = _unexplained(known, root) if root is None or unexplained else _explained(known, root)
     return replace(claim, text=sentence("{}.", claim.text))
 
@@ -123,7 +115,8 @@ def _nothing(evidence: Evidence) -> Claim:
 
 def _unexplained(known: Known, root: Cause | None) -> Claim:
     group = known.group
-    text = sentence("{} fails: {}, {}", _subject(known, None), _quoted(group), _when(known, group))
+    text = sentence("{} fails: {}", subject, _quoted(group)) if (subject := _subject(group)) else _quoted(group)
+    text = sentence("{}, {}", text, _when(known, group))
     if root is not None and root.symptom:
         text = sentence("{}; that is a consequence, and no entry that was read shows its cause", text)
     else:
@@ -141,11 +134,19 @@ def _quoted(group: ErrorGroup) -> Sentence:
 def _explained(known: Known, root: Cause) -> Claim:
     evidence, group = known.evidence, known.group
     refs: list[EvidenceRef] = [EntryRef(group.id), CountRef(group.id)]
-    subject = _subject(known, root)
+    subject = _subject(group)
     says, more = _says(known, root)
     refs += more
     if known.status in (Status.RESOLVED, Status.RECOVERING):
-        text = sentence("Not seen since {}: {} {}", _moment(evidence, group.last_seen), subject, says)
+        since = _moment(evidence, group.last_seen)
+        text = (
+            sentence("Not seen since {}: {} {}", since, subject, says)
+            if subject
+            else sentence("Not seen since {}: {}", since, says)
+        )
+        return Claim(text, tuple(refs), Basis.INFERRED)
+    if subject is None:
+        text = sentence("{}, {}", says, _when(known, group))
         return Claim(text, tuple(refs), Basis.INFERRED)
     starts = failing_starts(evidence, known.chain, group)
     if starts is not None:
@@ -171,10 +172,15 @@ def _says(known: Known, root: Cause) -> tuple[Sentence, tuple[EvidenceRef, ...]]
         return sentence("may not read the secret {}", named), ()
     if limit := _MEMORY_LIMIT.search(group.latest.message):
         return sentence("runs out of memory, at its limit of {}", cut(limit[1])), ()
-    if phrases := _SAYS.get(root.failure_class or ""):
-        return (sentence(phrases[0], named) if named is not None and "{}" in phrases[0] else sentence(phrases[1])), ()
-    title = sentence("fails: {}", _inside(root.title))
-    return (sentence("{} ({})", title, named) if named is not None else title), ()
+    phrases = _SAYS.get(root.failure_class or "")
+    if _subject(group) is None:
+        text = root.title
+    elif phrases is not None:
+        whole, alone = phrases
+        return (sentence(whole, named) if named is not None and "{}" in whole else sentence(alone)), ()
+    else:
+        text = sentence("fails: {}", _inside(root.title))
+    return (sentence("{} ({})", text, named) if named is not None else text), ()
 
 
 def _raised(known: Known, root: Cause) -> tuple[Sentence, tuple[EvidenceRef, ...]] | None:
@@ -201,10 +207,10 @@ def _place(known: Known, frame: Frame) -> tuple[Redacted | None, tuple[EvidenceR
 
 
 def _named(known: Known, root: Cause) -> Redacted | None:
-    """The component, where it is another one than the service that the sentence is about."""
+    """The component, where it is another one than what the sentence is about."""
     group = known.group
-    own = (*group.services, group.latest.revision, group.latest.instance)
-    if root.component is None or root.component in own or not group.services:
+    own = (*group.services, group.latest.revision, group.latest.instance, plain(_subject(group) or ()))
+    if root.component is None or root.component in own:
         return None
     return shorten(root.component, _NAMED)
 
@@ -216,14 +222,13 @@ def _inside(title: Sentence) -> Sentence:
     return title
 
 
-def _subject(known: Known, root: Cause | None) -> Sentence:
-    """The failing service; several by the first and their number; what has no service by its resource."""
-    if known.group.services:
-        first, *others = known.group.services
+def _subject(group: ErrorGroup) -> Sentence | None:
+    """What fails and runs: a service, several by the first and their number, or a pod. None: the entries name none."""
+    if group.services:
+        first, *others = group.services
         return sentence("{} and {} more", cut(first), len(others)) if others else sentence("{}", cut(first))
-    if root is not None and root.component:
-        return sentence("{}", shorten(root.component, _NAMED))
-    return sentence("What was read")
+    pod = group.latest.resource_labels.get("pod_name")
+    return sentence("{}", pod) if pod else None
 
 
 # --- since when, and how it shows -------------------------------------------------------------------------------------

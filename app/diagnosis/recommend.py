@@ -136,7 +136,7 @@ def _changes_if(situation: Situation, status: Status) -> DecidingCheck | None:
         return None
     if status is Status.CANNOT_TELL or situation.supposed is None:
         return DecidingCheck(sentence("the check names another cause"), check.command)
-    return DecidingCheck(sentence("the check shows that it is not this: {}", situation.supposed), check.command)
+    return DecidingCheck(sentence("the check shows something else than this: {}", situation.supposed), check.command)
 
 
 _SEEN_AGAIN: Mapping[Status, LiteralString] = {

@@ -6,7 +6,7 @@ commands of a resource to the signature's checks.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.diagnosis.chain import Chain, groups_by_id, raised, said, times
 from app.diagnosis.circumstances import LIMIT, address_class, egress_of, service_probe
@@ -303,7 +303,10 @@ def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
         text = sentence("No deploy that was read fits the beginning at {}. Most often: {}.", began, supposed)
     else:
         text = sentence("No entry says. Most often: {}.", supposed)
-    return Why(question, Claim(text, (EntryRef(group.id), CountRef(group.id)), Basis.HYPOTHESIS), judged.check)
+    check = judged.check
+    if check is not None and set(supposed) <= set(check.question):
+        check = replace(check, question=sentence("whether that is so here"))
+    return Why(question, Claim(text, (EntryRef(group.id), CountRef(group.id)), Basis.HYPOTHESIS), check)
 
 
 def _operated_on(evidence: Evidence, root: Cause) -> ProbeResult | None:

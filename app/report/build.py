@@ -988,7 +988,7 @@ def _counted(count: int, one: str, many: str = "", *, strong: bool = False) -> S
 def _over(groups: Sequence[ErrorGroup]) -> Sentence:
     """`in 44 min, first …, last …`, or the one time."""
     first, last = min(group.first_seen for group in groups), max(group.last_seen for group in groups)
-    if first == last:
+    if last - first < timedelta(seconds=1):
         return sentence("at {}", first)
     return sentence("in {}, first {}, last {}", last - first, first, last)
 

@@ -151,3 +151,17 @@ def test_callers_that_are_all_refused_are_an_incident_and_a_few_are_not() -> Non
     alone, among_others = diagnose(read(*refused)), diagnose(read(*refused, *let_in))
     assert alone.recommendation.status is Status.INFRASTRUCTURE_ESCALATION
     assert among_others.recommendation.status is Status.NO_FAILURES
+
+
+def test_what_runs_nowhere_is_told_by_its_title_and_its_resource() -> None:
+    pull = line('Failed to pull image "gcr.io/demo-shop/shop:1": pull access denied for gcr.io/demo-shop/shop')
+    pull["resource"] = {"type": "k8s_cluster", "labels": {"project_id": "demo-shop", "cluster_name": "main"}}
+    text = said(read(pull))
+    assert "may not pull the image (gcr.io/demo-shop/shop" in text
+    assert not text.startswith("gcr.io")
+
+
+def test_a_program_s_own_limit_is_not_told_as_a_proven_cause() -> None:
+    text = said(read(line("Error: pool timed out while waiting for an open connection")))
+    assert "fails to reach" not in text
+    assert text.endswith("no entry that was read shows why.")

@@ -25,7 +25,7 @@ def wrapper() -> ErrorGroup:
 
 def test_from_the_visible_end_to_the_cause() -> None:
     dial = group("d", "dial tcp [public-ip]:3307: i/o timeout", instance="i1", count=7)
-    ended = group("e", "Container called exit(3).", instance="i1", minute=5.2)
+    ended = group("e", "Container called exit(3)", instance="i1", minute=5.2)
     middle = wrapper()
     steps = ask(
         evidence(ended, middle, dial),
@@ -37,7 +37,7 @@ def test_from_the_visible_end_to_the_cause() -> None:
     )
     answers = [plain(step.answer.text) if step.answer else "" for step in steps]
     assert len(steps) == 5
-    assert "Container called exit(3)." in answers[0]
+    assert "Container called exit(3)" in answers[0]
     assert "_open_pool" in answers[1]
     assert "/srv/shop/start.py:1018" in answers[1]
     assert "dial tcp" in answers[2]
@@ -61,7 +61,7 @@ def test_without_a_cause_it_stops_after_what_is_seen_and_names_the_check() -> No
 
 
 def test_a_consequence_alone_leaves_its_cause_open() -> None:
-    ended = group("e", "Container called exit(3).")
+    ended = group("e", "Container called exit(3)")
     steps = ask(evidence(ended), [cause(ended, "container-failed-to-start", score=0.2, symptom=True)])
     assert steps[-1].answer is None
     assert "consequence only" in plain(steps[-1].question)
