@@ -249,12 +249,13 @@ def _warns(sample: Sample) -> bool:
 
 _ANSWERED_BY = ("dataflow.googleapis.com/job-message", "google.dataproc.agent", "cloudaudit.googleapis.com/activity")
 _RELAYED = re.compile(
-    r"googleapi: |google\.api_core|\(gcloud\.|rpc error: code|\bstatus ?code\b.{0,3}StatusCode\.|HttpError \d|GaxiosError"
-    r"|Error code \d{1,3}, message|(?:Response|Operation)Error: code|\bError 4\d\d:|boss::|StatusRuntimeException|gax\.rpc"
-    r"|generic::[a-z_]+:|RESOURCE_ERROR|\bError Response: \[|AiPlatformException"
+    r"googleapi: |Error from server \(|google\.api_core|\(gcloud\.|rpc error: code|\bStatusCode\.|GaxiosError|gax\.rpc"
+    r"|Error code \d{1,3}, message|(?:Response|Operation)Error: code|\bHttpError \d|\bError 4\d\d:|boss::"
+    r"|StatusRuntimeException|generic::[a-z_]+:|RESOURCE_ERROR|\bError Response: \[|AiPlatformException"
     r"|\b(?:INVALID_ARGUMENT|FAILED_PRECONDITION|NOT_FOUND|ALREADY_EXISTS|PERMISSION_DENIED|UNAUTHENTICATED|ABORTED"
     r"|RESOURCE_EXHAUSTED|OUT_OF_RANGE|UNIMPLEMENTED|INTERNAL)\b"
 )
+"""How clients print what a Google API or a Kubernetes server answered."""
 
 
 def _is_api_answer(sample: Sample, text: str) -> bool:

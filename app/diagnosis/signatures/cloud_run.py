@@ -793,6 +793,11 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A request or response was above the size limit",
         when=Predicate(
             (
+                "Frame size … exceeds maximum",
+                "message exceeds maximum",
+                "Received message larger than",
+                "Sent message larger than max",
+                "body exceeded … limit",
                 "Response size was too large",
                 "Request payload size exceeds the limit",
                 "413 Request Entity Too Large",

@@ -551,6 +551,12 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The database refuses the login",
         when=Predicate(
             (
+                "Access denied for user '…'@'…' to database",
+                "Access denied for user ",
+                "FATAL: Ident authentication failed",
+                "FATAL: Peer authentication failed",
+                "authentication failed for user",
+                "MongoServerError: Authentication failed",
                 "password authentication failed for user",
                 'role "…" does not exist',
                 "Access denied for user '… (using password",
@@ -890,6 +896,8 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A row breaks a rule of its table",
         when=Predicate(
             (
+                "E11000 duplicate key error",
+                "duplicate key error",
                 "invalid input syntax for",
                 "null value in column",
                 "invalid byte sequence for encoding",

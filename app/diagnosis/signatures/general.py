@@ -302,6 +302,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "enable billing",
             "billing-enabled",
             "billing account",
+            without=("permission denied", "access denied"),
         ),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.INFRASTRUCTURE,
@@ -519,6 +520,9 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="bad-input-data",
         title="The data of a call does not fit",
         when=_says(
+            "invalid data",
+            "schema validation",
+            "failed validation",
             "null value",
             "for column",
             "could not parse",
@@ -549,6 +553,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="An API answers that something does not exist",
         when=Predicate(
             (
+                "Error from server (NotFound)",
                 "NotFound: 404",
                 "googleapi: Error 404",
                 "code = NotFound",
@@ -575,6 +580,8 @@ SIGNATURES: tuple[Signature, ...] = (
         title="An API answers that something exists already",
         when=Predicate(
             (
+                "Error from server (AlreadyExists)",
+                "Error from server (Conflict)",
                 "Conflict: 409",
                 "AlreadyExists: 409",
                 "googleapi: Error 409",

@@ -491,6 +491,15 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The workload's manifest is wrong",
         when=Predicate(
             (
+                "Error from server (Invalid)",
+                "Error from server (BadRequest)",
+                "error parsing … yaml",
+                'error validating "',
+                'unknown field "',
+                "strict decoding error",
+                "json: cannot unmarshal",
+                "mapping values are not allowed",
+                "could not find expected ':'",
                 "CreateContainerConfigError",
                 "CreateContainerError",
                 'configmap "…" not found',

@@ -232,6 +232,16 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A name cannot be resolved",
         when=Predicate(
             (
+                "Unknown MySQL server host",
+                "Unknown server host",
+                "unknown host",
+                "cannot resolve host",
+                "could not resolve hostname",
+                "Name does not resolve",
+                "ENOTFOUND",
+                "EAI_AGAIN",
+                "DNS lookup failed",
+                "DNSException",
                 "Temporary failure in name resolution",
                 "Name or service not known",
                 "nodename nor servname provided",

@@ -128,6 +128,8 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A partner's service refuses our key or login",
         when=Predicate(
             (
+                "MongoError: Authentication failed",
+                "MongoServerError: Authentication failed",
                 "SMTPAuthenticationError",
                 "openai.AuthenticationError",
                 "Incorrect API key provided",
