@@ -1,68 +1,66 @@
-"""A whole audit of many entries: its time beside plain JSON decoding of the same file, its memory, and the calls it spends.
+"""A whole audit of many entries, as a user starts it: its time beside plain decoding of the same file, its memory, its calls.
 
     python -m benchmarks.audit [--entries 100000] [--file FILE]
 
-Makes a file of fresh LogEntry lines (or takes FILE), decodes it once without looking at anything, then runs the audit that
-the product runs: file source, investigation, judgement, report.
+Makes a file of fresh LogEntry lines (or takes FILE), decodes it line by line without looking at anything, once with the
+standard library and once with orjson, then runs `infra-audit audit` on it in a process of its own. Seconds are CPU time,
+those of the audit from the interpreter's start to its end; `wall_seconds` is what the user waits.
 """
 
 import argparse
-import asyncio
 import json
-import resource
+import os
+import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import TypeAdapter
 
-from app.evidence.model import Request
-from app.investigate import Findings, Sources, investigate
-from app.report.render import markdown
-from app.sources.jsonl import FileLogs
-from benchmarks.fresh import entries
-
-NOW = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
+from app.evidence.model import Evidence
+from benchmarks.fresh import entries, shop
 
 
-def decode(path: Path) -> float:
+def decode(path: Path, loads: Callable[[bytes], object]) -> float:
     started = time.process_time()
     with path.open("rb") as lines:
         for line in lines:
-            orjson.loads(line)
+            loads(line)
     return time.process_time() - started
 
 
-def audit(path: Path) -> Findings:
-    return asyncio.run(investigate(Request(window=None, now=NOW), Sources(FileLogs([path]))))
-
-
-def measure(path: Path, count: int) -> dict[str, Any]:
-    plain = decode(path)
-    before = _peak_mb()
-    started = time.process_time()
-    findings = audit(path)
-    seconds = time.process_time() - started
-    observations = findings.evidence.observations
+def measure(path: Path, count: int, folder: Path) -> dict[str, Any]:
+    saved, report = folder / "evidence.json", folder / "report.md"
+    command = [sys.executable, "-m", "app.cli", "audit", "--logs", str(path)]
+    plain, fast = decode(path, json.loads), decode(path, orjson.loads)
+    started = time.monotonic()
+    quiet = subprocess.DEVNULL
+    audit = subprocess.Popen([*command, "--save", str(saved), "--output", str(report)], stdout=quiet, stderr=quiet)
+    _, status, used = os.wait4(audit.pid, 0)
+    wall = time.monotonic() - started
+    audit.returncode = os.waitstatus_to_exitcode(status)
+    if audit.returncode:
+        raise SystemExit(f"infra-audit ended with {audit.returncode}")
+    seconds = used.ru_utime + used.ru_stime
+    evidence = TypeAdapter(Evidence).validate_json(saved.read_bytes())
     return {
         "cases": count,
         "seconds": round(seconds, 2),
+        "wall_seconds": round(wall, 2),
         "entries_per_second": round(count / seconds),
-        "decode_seconds": round(plain, 2),
-        "peak_rss_mb": round(_peak_mb(), 1),
-        "above_start_mb": round(_peak_mb() - before, 1),
-        "groups": len(observations.groups),
-        "notices": len(observations.notices),
-        "calls": sum(reading.calls for reading in findings.evidence.readings),
-        "report_characters": len(markdown(findings.report)),
+        "json_per_second": round(count / plain),
+        "orjson_per_second": round(count / fast),
+        "of_json": round(plain / seconds, 2),
+        "peak_rss_mb": round(used.ru_maxrss / 1024, 1),
+        "groups": len(evidence.observations.groups),
+        "notices": len(evidence.observations.notices),
+        "calls": sum(reading.calls for reading in evidence.readings),
+        "report_characters": len(report.read_text(encoding="utf-8")),
     }
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> int:
@@ -70,19 +68,18 @@ def main() -> int:
     parser.add_argument("--entries", type=int, default=100_000)
     parser.add_argument("--file", type=Path)
     options = parser.parse_args()
-    if options.file is not None:
-        if not options.file.is_file():
-            print(f"there is no file {options.file}: the benchmark's data is not here", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path: Path = options.file or folder / "entries.jsonl"
+        if options.file is None:
+            with path.open("wb") as out:
+                out.writelines(line for _, line in entries(options.entries, shop()))
+        elif not path.is_file():
+            print(f"there is no file {path}: the benchmark's data is not here", file=sys.stderr)
             return 2
-        with options.file.open("rb") as lines:
+        with path.open("rb") as lines:
             count = sum(1 for _ in lines)
-        print(json.dumps(measure(options.file, count)))
-        return 0
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "entries.jsonl"
-        with path.open("wb") as out:
-            out.writelines(line for _, line in entries(options.entries))
-        print(json.dumps(measure(path, options.entries)))
+        print(json.dumps(measure(path, count, folder)))
     return 0
 
 

@@ -2,12 +2,17 @@
 
 Owns the lines that the speed and volume benchmarks run on where no outside data is at hand. The values are drawn anew for
 every line, and three in a hundred lines carry a name that was never seen before, since that is what makes groups multiply.
+The sentences may also come from a file of templates, as labelled collections of logs have them.
 """
 
 import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+Sentence = tuple[tuple[str, str], ...]
+"""Pieces of it: the kind of the value that comes first (empty for none), and the text after it."""
 
 SENTENCES = (
     "order {n} of customer {id} paid with {n} cents in {ms} ms",
@@ -44,17 +49,40 @@ SENTENCES = (
 _LETTERS = "abcdefghijklmnoprstuvwz"
 
 
-def lines(count: int, seed: int = 1) -> Iterator[tuple[int, str]]:
+def shop() -> tuple[Sentence, ...]:
+    return tuple(_pieces(sentence) for sentence in SENTENCES)
+
+
+def _pieces(sentence: str) -> Sentence:
+    first, *others = sentence.split("{")
+    pieces = [("", first)]
+    for other in others:
+        kind, _, text = other.partition("}")
+        pieces.append((kind, text))
+    return tuple(pieces)
+
+
+def templates(path: Path, seed: int = 1) -> tuple[Sentence, ...]:
+    """The distinct lines of a file, `<*>` where a value belongs; every place keeps one kind of value."""
+    draw = random.Random(seed)
+    distinct = dict.fromkeys(path.read_text(encoding="utf-8").splitlines())
+    return tuple(
+        tuple(
+            (draw.choice(("n", "n", "n", "hex", "ip", "id")) if place else "", text)
+            for place, text in enumerate(line.split("<*>"))
+        )
+        for line in distinct
+    )
+
+
+def lines(count: int, sentences: tuple[Sentence, ...], seed: int = 1) -> Iterator[tuple[int, str]]:
     """Number of the sentence and the message, `count` times."""
     draw = random.Random(seed)
     names = ["".join(draw.choices(_LETTERS, k=draw.randint(4, 9))) for _ in range(40)]
-    parts = [[piece.partition("}") for piece in sentence.split("{")] for sentence in SENTENCES]
     for _ in range(count):
-        sentence = draw.randrange(len(SENTENCES))
-        message = "".join(
-            head if not found else _value(head, draw, names) + tail for head, found, tail in parts[sentence]
-        )
-        yield sentence, message
+        number = draw.randrange(len(sentences))
+        message = "".join(_value(kind, draw, names) + text if kind else text for kind, text in sentences[number])
+        yield number, message
 
 
 def _value(kind: str, draw: random.Random, names: list[str]) -> str:
@@ -84,10 +112,10 @@ def _value(kind: str, draw: random.Random, names: list[str]) -> str:
             raise ValueError(f"no such value: {kind}")
 
 
-def entries(count: int, seed: int = 1) -> Iterator[tuple[int, bytes]]:
+def entries(count: int, sentences: tuple[Sentence, ...], seed: int = 1) -> Iterator[tuple[int, bytes]]:
     """As `lines`, but each message as a LogEntry in JSON, 20 ms apart, from two services in two revisions each."""
     start = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-    for number, (sentence, message) in enumerate(lines(count, seed)):
+    for number, (sentence, message) in enumerate(lines(count, sentences, seed)):
         at = (start + timedelta(milliseconds=20 * number)).isoformat().replace("+00:00", "Z")
         service = ("shop", "cart")[number % 2]
         revision = f"{service}-0000{1 + (number > count // 2)}-abc"

@@ -2,16 +2,18 @@
 
     python -m benchmarks.grouping --messages FILE [--groups OUT] [--templates OUT]
     python -m benchmarks.grouping --entries FILE [--groups OUT]
-    python -m benchmarks.grouping --peer DIRECTORY [--lines 200000 1000000]
+    python -m benchmarks.grouping --peer DIRECTORY [--lines 200000 1000000] [--sentences FILE]
 
 The first reads one message a line and writes one group id a line; the second does the same for LogEntry JSON, through parser
 and Observer (without --groups it keeps no entry). The third makes fresh lines, groups them with Infra Audit and with Drain3,
-each in a process of its own, and prints a table; Drain3 is installed into DIRECTORY when it is not there yet.
+each in a process of its own, and prints a table; Drain3 is installed into DIRECTORY when it is not there yet. The sentences
+of the lines are those of a made-up shop, or the templates in FILE, one a line with `<*>` for values.
 """
 
 import argparse
 import json
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,9 +29,11 @@ import orjson
 from app.evidence.entries import BadEntry, parse_entry
 from app.evidence.observe import Observer
 from app.evidence.templates import TemplateMiner, render
-from benchmarks.fresh import entries, lines
+from benchmarks.fresh import entries, lines, shop, templates
 
 DRAIN3 = "drain3==0.9.11"
+_PATIENCE = 600
+"""Seconds of CPU that the peer gets for one input."""
 
 
 def group_messages(source: Path, groups: Path | None, templates: Path | None) -> dict[str, Any]:
@@ -73,18 +77,23 @@ def group_entries(source: Path, groups: Path | None) -> dict[str, Any]:
 # --- beside Drain3 ------------------------------------------------------------------------------------------------------
 
 
-def compare(directory: Path, counts: Sequence[int]) -> list[dict[str, Any]]:
-    """One row per volume and kind of input."""
+def compare(directory: Path, counts: Sequence[int], sentences: Path | None) -> list[dict[str, Any]]:
+    """One row per volume and kind of input. A peer that runs out of time is told of as such: its figures are None."""
     peer = _peer(directory)
     script = str(Path(__file__).with_name("drain3_peer.py"))
+    drawn = shop() if sentences is None else templates(sentences)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         source, groups = Path(folder) / "lines", Path(folder) / "groups"
         for count in counts:
             for kind, flag in (("messages", "--messages"), ("entries", "--entries")):
-                truth = array("B")
+                truth = array("H")
                 with source.open("wb") as out:
-                    made = entries(count) if kind == "entries" else ((s, f"{m}\n".encode()) for s, m in lines(count))
+                    made = (
+                        entries(count, drawn)
+                        if kind == "entries"
+                        else ((sentence, f"{message}\n".encode()) for sentence, message in lines(count, drawn))
+                    )
                     for sentence, line in made:
                         truth.append(sentence)
                         out.write(line)
@@ -92,19 +101,22 @@ def compare(directory: Path, counts: Sequence[int]) -> list[dict[str, Any]]:
                 ours = _run([*own, "--groups", str(groups)])
                 right = fga(truth, groups)
                 if kind == "entries":  # to say which line went where, every line's place is kept; an audit keeps none
-                    ours["peak_rss_mb"] = _run(own)["peak_rss_mb"]
-                theirs = _run([peer, script, str(source), str(groups), *(["--entries"] if kind == "entries" else [])])
+                    ours = _run(own)
+                theirs = _peer_run(
+                    [peer, script, str(source), str(groups), *(["--entries"] if kind == "entries" else [])]
+                )
                 rows.append(
                     {
                         "input": kind,
+                        "sentences": len(drawn),
                         "lines": count,
                         "ours_us": ours["seconds"] / count * 1e6,
-                        "peer_us": theirs["seconds"] / count * 1e6,
-                        "times": theirs["seconds"] / ours["seconds"],
+                        "peer_us": theirs and theirs["seconds"] / count * 1e6,
+                        "times": (theirs["seconds"] if theirs else _PATIENCE) / ours["seconds"],
                         "ours_fga": right,
-                        "peer_fga": fga(truth, groups),
+                        "peer_fga": theirs and fga(truth, groups),
                         "ours_mb": ours["peak_rss_mb"],
-                        "peer_mb": theirs["peak_rss_mb"],
+                        "peer_mb": theirs and theirs["peak_rss_mb"],
                     }
                 )
     return rows
@@ -123,13 +135,18 @@ def fga(truth: Iterable[int], groups: Path) -> float:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    head = "| input | lines | Infra Audit, µs a line | Drain3, µs a line | times | FGA | Drain3 | peak MB | Drain3 |"
+    head = "| input | sentences | lines | Infra Audit, µs/line | Drain3, µs/line | times | FGA | Drain3 | peak MB | Drain3 |"
     body = [
-        f"| {r['input']} | {r['lines']:,} | {r['ours_us']:.1f} | {r['peer_us']:.1f} | {r['times']:.1f} |"
-        f" {r['ours_fga']:.3f} | {r['peer_fga']:.3f} | {r['ours_mb']:.0f} | {r['peer_mb']:.0f} |"
+        f"| {r['input']} | {r['sentences']} | {r['lines']:,} | {r['ours_us']:.1f} | {_figure(r['peer_us'], 1)} |"
+        f" {'' if r['peer_us'] else 'over '}{r['times']:.1f} | {r['ours_fga']:.3f} | {_figure(r['peer_fga'], 3)} |"
+        f" {r['ours_mb']:.0f} | {_figure(r['peer_mb'], 0)} |"
         for r in rows
     ]
-    return "\n".join([head, "|---|" + "---:|" * 8, *body])
+    return "\n".join([head, "|---|" + "---:|" * 9, *body])
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return f"stopped after {_PATIENCE} s" if value is None else f"{value:.{digits}f}"
 
 
 def _peer(directory: Path) -> str:
@@ -138,6 +155,17 @@ def _peer(directory: Path) -> str:
         subprocess.run([sys.executable, "-m", "venv", str(directory)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", DRAIN3], check=True, stderr=subprocess.DEVNULL)
     return str(python)
+
+
+def _peer_run(command: Sequence[str]) -> dict[str, Any] | None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (_PATIENCE, _PATIENCE))
+
+    done = subprocess.run(command, check=False, capture_output=True, text=True, preexec_fn=limited)
+    if done.returncode == -signal.SIGKILL:
+        return None
+    done.check_returncode()
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _run(command: Sequence[str]) -> dict[str, Any]:
@@ -154,9 +182,13 @@ def main() -> int:
     parser.add_argument("--groups", type=Path)
     parser.add_argument("--templates", type=Path)
     parser.add_argument("--lines", type=int, nargs="+", default=[200_000])
+    parser.add_argument("--sentences", type=Path)
     options = parser.parse_args()
+    if options.sentences is not None and not options.sentences.is_file():
+        print(f"there is no file {options.sentences}: the benchmark's data is not here", file=sys.stderr)
+        return 2
     if options.peer is not None:
-        rows = compare(options.peer, options.lines)
+        rows = compare(options.peer, options.lines, options.sentences)
         print(table(rows))
         print(json.dumps({"cases": sum(row["lines"] for row in rows), "rows": rows}))
         return 0

@@ -81,7 +81,7 @@ class Observer:
         self._entries = 0
         self._first = _LATEST
         self._last = _EARLIEST
-        self._origins: list[tuple[tuple[str, ...], GroupKey]] | None = [] if remember_origins else None
+        self._origins: dict[str, GroupKey] | None = {} if remember_origins else None
         self._fingerprints: Mapping[GroupKey, Fingerprint] = {}
 
     def add(self, entry: LogEntry) -> None:
@@ -127,7 +127,7 @@ class Observer:
         """Origin of every grouped entry to its group; after `finish`, and only with `remember_origins`."""
         if self._origins is None:
             raise ValueError("origins were not remembered: construct the Observer with remember_origins=True")
-        return {origin: self._fingerprints[key] for origins, key in self._origins for origin in origins}
+        return {origin: self._fingerprints[key] for origin, key in self._origins.items()}
 
     def _observe(self, entry: LogEntry) -> None:
         """Count what happened once, as one entry or as several that were joined."""
@@ -151,7 +151,7 @@ class Observer:
                 return
         key = self._grouper.add(entry, trace, failure, exposed.place, instance, self._minute)
         if self._origins is not None:
-            self._origins.append((entry.joined or (entry.origin,), key))
+            self._origins.update(dict.fromkeys(entry.joined or (entry.origin,), key))
 
     def _turn_to(self, at: datetime) -> None:
         """Neighbours in a log lie in one minute, and comparing times is cheaper than converting them."""

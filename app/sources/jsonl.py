@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -73,9 +73,9 @@ class FileLogs:
                     continue
                 for raw in _entries_of(value):
                     try:
-                        if not isinstance(raw, Mapping):
+                        if not isinstance(raw, dict):
                             raise BadEntry("not a JSON object")
-                        entry = parse_entry(cast("Mapping[str, Any]", raw), f"{name}:{line}")
+                        entry = parse_entry(cast("dict[str, Any]", raw), f"{name}:{line}")
                     except BadEntry as problem:
                         bad += 1
                         first_bad = first_bad or f"{name}:{line}: {problem.reason}"
