@@ -157,6 +157,7 @@ class CloudLogging:
         *,
         counts: Counts | None = None,
         plan: Plan = Plan(),
+        deadline: timedelta = DEADLINE,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
@@ -165,6 +166,7 @@ class CloudLogging:
         self._allowed = allowed
         self._limiter = limiter
         self._plan = plan
+        self._deadline = deadline.total_seconds()
         self._sleep = sleep
 
     async def read(self, question: LogQuestion, sink: Callable[[LogEntry], None]) -> LogsRead:
@@ -253,13 +255,13 @@ class CloudLogging:
             await self._limiter.take()
             step.calls += 1
             try:
-                pager = await self._client.list_log_entries(request, retry=None, timeout=DEADLINE.total_seconds())
+                pager = await self._client.list_log_entries(request, retry=None, timeout=self._deadline)
                 async for page in pager.pages:
                     return cast("Any", type(page)).pb(page)
             except exceptions.ResourceExhausted:
                 trouble = "the project's read quota is used up (RESOURCE_EXHAUSTED)"
             except (exceptions.DeadlineExceeded, exceptions.RetryError):
-                trouble = f"no answer within {DEADLINE.total_seconds():.0f} s (DEADLINE_EXCEEDED)"
+                trouble = f"no answer within {self._deadline:g} s (DEADLINE_EXCEEDED)"
             except (
                 exceptions.ServiceUnavailable,
                 exceptions.InternalServerError,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from app.evidence.model import ProbeKind, ProbeResult, ProbeState, ProbeTarget, Window
 from app.redact import Redacted, cut
@@ -68,9 +68,10 @@ class PublicFeed:
             now = self._clock()
             if self._read is None or now - self._read[0] > FEED_AGE:
                 raw = await self._rest.public("status.cloud.google.com", "/incidents.json")
-                if not isinstance(raw, list):
+                incidents = [row for row in rows(raw) if row.get("begin")]
+                if not isinstance(raw, list) or (raw and not incidents):
                     raise NotRead(Refusal.MALFORMED, "the feed is no list of incidents")
-                self._read = (now, rows(cast("list[Any]", raw)))
+                self._read = (now, incidents)
             return self._read[1]
 
 

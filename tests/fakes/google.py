@@ -5,7 +5,7 @@ It misbehaves on request. Serves tests and the demo.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,10 +34,11 @@ REQUEST, RESPONSE, ENTRY = (
 class Trouble:
     """What the next call answers instead. `after` calls are answered first; `times` -1 goes on for ever.
 
-    `code` None with `empty_page`: an empty page that has a successor.
+    `code` None with `empty_page`: an empty page that has a successor. `reset`: the server goes away in the middle of it.
     """
 
     code: grpc.StatusCode | None = None
+    reset: bool = False
     times: int = 1
     after: int = 0
     seconds: float = 0
@@ -60,6 +61,7 @@ class FakeLogging:
     troubles: list[Trouble] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     tokens_expire: bool = False
+    stop: Callable[[], object] | None = None
     _converted: dict[int, Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -69,6 +71,8 @@ class FakeLogging:
             trouble = self._next_trouble()
         if trouble is not None:
             time.sleep(trouble.seconds)
+            if trouble.reset and self.stop is not None:
+                self.stop()
             if trouble.code is not None:
                 context.abort(trouble.code, "told to fail")
             if trouble.empty_page:
@@ -127,8 +131,8 @@ class FakeLogging:
 
 
 @contextmanager
-def serve_logging(fake: FakeLogging) -> Iterator[str]:
-    """Serve on loopback; gives `host:port`."""
+def serve_logging(fake: FakeLogging, *, secure: bool = False) -> Iterator[str]:
+    """Serve on loopback; gives `host:port`. `secure`: a channel that call credentials may be used on."""
     handler = grpc.unary_unary_rpc_method_handler(
         fake.list, request_deserializer=REQUEST.FromString, response_serializer=RESPONSE.SerializeToString
     )
@@ -136,7 +140,11 @@ def serve_logging(fake: FakeLogging) -> Iterator[str]:
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("google.logging.v2.LoggingServiceV2", {"ListLogEntries": handler}),)
     )
-    port = server.add_insecure_port("127.0.0.1:0")
+    if secure:
+        port = server.add_secure_port("127.0.0.1:0", grpc.local_server_credentials())
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
+    fake.stop = lambda: server.stop(0)
     server.start()
     try:
         yield f"127.0.0.1:{port}"
@@ -144,9 +152,9 @@ def serve_logging(fake: FakeLogging) -> Iterator[str]:
         server.stop(0).wait()
 
 
-def client_of(address: str) -> LoggingServiceV2AsyncClient:
+def client_of(address: str, channel: Any = None) -> LoggingServiceV2AsyncClient:
     """The real client on an open channel. Must be made on the loop that uses it."""
-    channel = grpc.aio.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)])
+    channel = channel or grpc.aio.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)])
     return LoggingServiceV2AsyncClient(transport=LoggingServiceV2GrpcAsyncIOTransport(channel=channel))
 
 

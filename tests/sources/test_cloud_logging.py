@@ -193,6 +193,24 @@ async def test_entries_of_another_project_are_refused_and_told(fake: FakeLogging
     assert "entries of other projects were refused" in done.gaps[0].reason
 
 
+class _NoToken(grpc.AuthMetadataPlugin):
+    def __call__(self, context: Any, callback: Any) -> None:
+        callback((), RuntimeError("refresh denied: secret detail"))
+
+
+async def test_without_a_token_it_is_refused_and_not_taken_for_an_outage(fake: FakeLogging) -> None:
+    with serve_logging(fake, secure=True) as address:
+        local = grpc.local_channel_credentials()
+        credentials = grpc.composite_channel_credentials(local, grpc.metadata_call_credentials(_NoToken()))
+        client = client_of(address, grpc.aio.secure_channel(address, credentials))
+        source = CloudLogging(client, ["projects/shop"], frozenset({"shop"}), Limiter(), sleep=no_wait)
+        with pytest.raises(SourceRefused) as refused:
+            await source.read(LogQuestion(WINDOW), lambda _entry: None)
+    assert "serviceAccountTokenCreator" in str(refused.value.remedy)
+    assert "secret detail" not in str(refused.value)
+    assert fake.calls == []
+
+
 async def test_the_limiter_keeps_the_minute_quota() -> None:
     now = 0.0
     waits: list[float] = []

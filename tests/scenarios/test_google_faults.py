@@ -1,0 +1,223 @@
+"""Whatever goes wrong on Google's side ends in a report that names it: never in a crash, never in a false all-clear."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+
+from app.errors import Unavailable
+from app.evidence.model import ProbeKind, Request, Window
+from app.investigate import Findings, Sources, investigate
+from app.report import render
+from app.sources.cloud_logging import CloudLogging, Limiter, Plan
+from app.sources.cloud_run import CloudRun
+from app.sources.monitoring import EntryCounts, Monitoring
+from app.sources.probes import GoogleProbes, PublicFeed
+from app.sources.rest import Rest
+from tests.fakes.google import FakeLogging, Trouble, client_of, serve_logging
+from tests.fakes.google_rest import FakeGoogle, serve_google
+from tests.fakes.google_rest import Trouble as RestTrouble
+from tests.sources.test_cloud_logging import START, entry
+from tests.sources.test_probes import CONNECTOR, HOSTS, RUN, instance, service
+
+NOW = START + timedelta(hours=6)
+WINDOW = Window(START, NOW)
+PASSING = {
+    grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED,
+    grpc.StatusCode.UNKNOWN, grpc.StatusCode.RESOURCE_EXHAUSTED,
+}  # fmt: skip
+"""What may pass: the worker tries the audit again later."""
+CODES = [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK]
+ALL_CLEAR = ("NO MATCHING FAILURES", "RESOLVED", "RECOVERING")
+
+
+def incident(count: int = 30) -> list[dict[str, Any]]:
+    labels = {
+        "project_id": "shop-prod",
+        "service_name": "web",
+        "revision_name": "web-00002-b",
+        "location": "europe-west1",
+    }
+    message = 'connection to server on socket "/cloudsql/shop-prod:europe-west1:main/.s.PGSQL.5432" failed: timeout'
+    return [
+        entry(
+            60 * number, project="shop-prod", textPayload=f"psycopg.OperationalError: {message} {CONNECTOR}",
+            resource={"type": "cloud_run_revision", "labels": labels},
+        )
+        for number in range(count)
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def logging() -> FakeLogging:
+    return FakeLogging(projects={"shop-prod"}, entries=incident())
+
+
+@pytest.fixture
+def google() -> Iterator[FakeGoogle]:
+    fake = FakeGoogle()
+    fake.put("sqladmin.googleapis.com/v1/projects/shop-prod/instances/main", instance())
+    fake.put(f"run.googleapis.com/v2/{RUN}", service())
+    fake.put(f"vpcaccess.googleapis.com/v1/{CONNECTOR}", {"state": "READY"})
+    with serve_google(fake):
+        yield fake
+    assert fake.violations == []
+
+
+@asynccontextmanager
+async def opened(logging: FakeLogging, google: FakeGoogle, plan: Plan) -> AsyncIterator[Sources]:
+    async def no_wait(_seconds: float) -> None:
+        return None
+
+    projects = frozenset({"shop-prod"})
+    with serve_logging(logging) as address:
+        async with httpx.AsyncClient() as http:
+            rest = Rest(http, address=google.address, deadline=timedelta(seconds=1))
+            yield Sources(
+                logs=CloudLogging(
+                    client_of(address), ["projects/shop-prod"], projects, Limiter(),
+                    counts=EntryCounts(Monitoring(rest), ["shop-prod"]), plan=plan, deadline=timedelta(seconds=1),
+                    sleep=no_wait,
+                ),
+                deployments=CloudRun(rest, projects),
+                probes=GoogleProbes(rest, PublicFeed(rest), projects, clock=lambda: NOW),
+            )  # fmt: skip
+
+
+async def audit(logging: FakeLogging, google: FakeGoogle, plan: Plan | None = None) -> Findings:
+    async with opened(logging, google, plan or Plan()) as sources:
+        return await investigate(Request(WINDOW, NOW), sources)
+
+
+def shown(findings: Findings) -> str:
+    """The report in every form; whatever is claimed below must hold in what people read."""
+    report = findings.report
+    assert render.html(report)
+    assert render.to_json(report)
+    assert render.text(report)
+    return render.markdown(report)
+
+
+async def test_without_trouble_the_resources_are_all_looked_at(logging: FakeLogging, google: FakeGoogle) -> None:
+    findings = await audit(logging, google)
+    kinds = {result.target.kind for result in findings.evidence.probes}
+    assert kinds >= {
+        ProbeKind.CLOUD_SQL, ProbeKind.CLOUD_SQL_OPERATIONS, ProbeKind.CLOUD_RUN, ProbeKind.VPC_CONNECTOR,
+        ProbeKind.SERVICE_HEALTH, ProbeKind.PUBLIC_STATUS,
+    }  # fmt: skip
+    assert [gap.source for gap in findings.evidence.gaps] == ["history"]
+    assert "30" in shown(findings)
+
+
+@pytest.mark.parametrize("code", CODES, ids=lambda code: code.name)
+async def test_a_code_at_the_first_read_is_tried_later_or_named(
+    logging: FakeLogging, google: FakeGoogle, code: grpc.StatusCode
+) -> None:
+    logging.troubles = [Trouble(code, times=-1)]
+    if code in PASSING:
+        with pytest.raises(Unavailable):
+            await audit(logging, google)
+        return
+    findings = await audit(logging, google)
+    text = shown(findings)
+    assert "CANNOT TELL" in text
+    assert not any(word in text for word in ALL_CLEAR)
+    assert any(gap.source in ("logs", "Google Cloud") for gap in findings.evidence.gaps)
+    assert all(gap.reason in text or gap.source in text for gap in findings.evidence.gaps)
+
+
+@pytest.mark.parametrize("code", CODES, ids=lambda code: code.name)
+async def test_a_code_after_the_first_page_keeps_what_was_read_and_names_the_rest(
+    logging: FakeLogging, google: FakeGoogle, code: grpc.StatusCode
+) -> None:
+    logging.entries = incident(350 * 6)
+    for number, one in enumerate(logging.entries):
+        at = START + timedelta(seconds=10 * number)
+        one["timestamp"] = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    logging.troubles = [Trouble(code, times=-1, after=1)]
+    findings = await audit(logging, google)
+    assert findings.evidence.observations.entries == 1_000
+    assert any(gap.source in ("logs", "Google Cloud") for gap in findings.evidence.gaps)
+    assert findings.evidence.readings[0].truncated
+    text = shown(findings)
+    assert not any(word in text for word in ALL_CLEAR)
+    assert "logs" in text
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (Trouble(empty_page=True, times=-1), "the budget of 6 pages"),
+        (Trouble(seconds=1.5, times=4, after=1), "DEADLINE_EXCEEDED"),
+        (Trouble(reset=True, times=-1, after=1), "Cloud Logging is out"),
+    ],
+    ids=["empty pages without end", "a slow service", "a connection that is reset"],
+)
+async def test_a_search_that_did_not_end_is_never_an_all_clear(
+    logging: FakeLogging, google: FakeGoogle, trouble: Trouble, reason: str
+) -> None:
+    logging.troubles = [trouble]
+    findings = await audit(logging, google)
+    assert any(reason in gap.reason for gap in findings.evidence.gaps)
+    text = shown(findings)
+    assert not any(word in text for word in ALL_CLEAR)
+
+
+async def test_an_expired_page_token_is_named(logging: FakeLogging, google: FakeGoogle) -> None:
+    logging.entries = [dict(one, insertId=f"x{number}") for number, one in enumerate(incident(25) * 60)]
+    logging.tokens_expire = True
+    findings = await audit(logging, google)
+    assert any("page token is no longer taken" in gap.reason for gap in findings.evidence.gaps)
+    assert not any(word in shown(findings) for word in ALL_CLEAR)
+
+
+async def test_more_failures_than_were_read_are_counted_by_the_provider(
+    logging: FakeLogging, google: FakeGoogle
+) -> None:
+    logging.entries = [dict(one, insertId=f"x{number}") for number, one in enumerate(incident(25) * 60)]
+    point = {"interval": {"endTime": "2026-03-04T06:00:00Z"}, "value": {"int64Value": "12400"}}
+    google.series["logging.googleapis.com/log_entry_count"] = [{"points": [point]}]
+    findings = await audit(logging, google, Plan(failures=1, rest=0))
+    (gap,) = (gap for gap in findings.evidence.gaps if gap.source == "logs")
+    assert "1,000 of about 12,400, as Cloud Monitoring counts them, failing entries were read" in gap.reason
+    (asked,) = (call for call in google.asked("monitoring.googleapis.com") if "log_entry_count" in call.query["filter"])
+    assert 'metric.labels.severity="ERROR"' in asked.query["filter"]
+    google.permissions["shop-prod"] = {"run.services.get", "run.revisions.list"}
+    findings = await audit(logging, google, Plan(failures=1, rest=0))
+    (gap,) = (gap for gap in findings.evidence.gaps if gap.source == "logs")
+    assert "; 1,000 failing entries were read" in gap.reason
+
+
+REST_TROUBLES: list[RestTrouble] = [401, 403, 404, 429, 500, "malformed", "not an object", "slow", "reset"]
+
+
+@pytest.mark.parametrize("trouble", REST_TROUBLES)
+@pytest.mark.parametrize(
+    "host", sorted({host for host, _ in HOSTS.values()} - {"container.googleapis.com", "redis.googleapis.com"})
+)
+async def test_a_resource_that_is_not_shown_is_named_with_the_reason(
+    logging: FakeLogging, google: FakeGoogle, host: str, trouble: RestTrouble
+) -> None:
+    google.troubles[host] = trouble
+    findings = await audit(logging, google)
+    text = shown(findings)
+    concerned = [r for r in findings.evidence.probes if HOSTS[r.target.kind][0] == host]
+    assert concerned
+    for result in concerned:
+        assert result.state.value in ("no access", "not found", "could not be read")
+        assert result.reason
+        assert result.state.value in text
+        assert f"{result.target.name} is up" not in text
+    if host == "run.googleapis.com" and trouble != 404:
+        assert "deployments" in {gap.source for gap in findings.evidence.gaps}
+
+
+async def test_everything_of_google_but_the_logs_is_out(logging: FakeLogging, google: FakeGoogle) -> None:
+    google.troubles = dict.fromkeys([*(host for host, _ in HOSTS.values()), "monitoring.googleapis.com"], "reset")
+    findings = await audit(logging, google)
+    assert {result.state.value for result in findings.evidence.probes} == {"could not be read"}
+    assert "OperationalError" in shown(findings)
