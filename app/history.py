@@ -268,6 +268,11 @@ def undoes_or_merges(commit: Commit) -> bool:
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
+_FEW = 8
+"""So few commits are read without asking first which of them touch the failing code."""
+_PATHS_TOUCHED = 8
+
+
 class _Reader:
     """One reading: what was found so far, and what is left of the budget."""
 
@@ -284,6 +289,7 @@ class _Reader:
         self._budget = budget
         self._request = request
         self._revisions = revisions
+        self._running = _running_commits(revisions, budget.running)
         self._groups = _looked_at(observations, onset, budget.groups)
         self._head: CommitSha | None = None
         self._recent: tuple[Commit, ...] = ()
@@ -446,21 +452,26 @@ class _Reader:
         """Commits that only match are asked too, when they came after what ran when the group was first seen: what was
         there before cannot have been its fix."""
         facts = self.facts()
-        asked: dict[tuple[CommitSha, CommitSha], None] = {}
-        matching: dict[CommitSha, set[CommitSha]] = {}
+        pairs: dict[tuple[CommitSha, CommitSha], None] = {}
         for group in self._groups:
             first = _first_commit(group, self._revisions)
+            if first is None:
+                continue
             for match in match_commits(group, facts.commits, facts):
                 commit = self._commits.get(match.sha)
-                if not match.fits or match.sha in self._fixes or commit is None or undoes_or_merges(commit):
-                    continue
-                matching.setdefault(match.sha, set())
-                if first is not None:
-                    asked[match.sha, first] = None
-                    matching[match.sha].add(first)
-                else:
-                    matching[match.sha].clear()
-        await self._ask_all(list(asked))
+                if match.fits and match.sha not in self._fixes and commit is not None and not undoes_or_merges(commit):
+                    pairs[match.sha, first] = None
+        await self._ask_all(list(pairs))
+        later = dict.fromkeys([sha for sha, first in pairs if (await self._ask(sha, first)) is False])
+        for sha in list(later)[: self._budget.named_fixes]:
+            self._fixes[sha] = FixCandidate(sha, (FixOrigin.MATCHES_GROUP,))
+        await self._ask_all([(sha, running) for sha in later if sha in self._fixes for running in self._running])
+
+    async def _ask_all(self, pairs: Sequence[tuple[CommitSha, CommitSha]]) -> None:
+        if isinstance(self._history, Foresighted):
+            await self._history.foresee(held=pairs)
+        for fix, running in pairs:
+            await self._ask(fix, running)
 
     async def _ask(self, fix: CommitSha, running: CommitSha) -> bool | None:
         """Whether `running` holds `fix`; None when that is not known. The answer is kept as a fact."""
@@ -473,16 +484,34 @@ class _Reader:
     # --- the code behind the errors ---
 
     async def read_frames(self) -> None:
+        found: list[tuple[ErrorGroup, Frame, CommitSha, Literal["running", "head"], str | None]] = []
         for group in self._groups:
             sha, role = self._code_of(group)
             if sha is None or group.trace is None:
                 continue
-            paths = await self._history.paths(sha)
+            try:
+                paths = await self._history.paths(sha)
+            except SourceRefused as refused:
+                self.refuse(refused)
+                continue
             frames = [frame for info in reversed(group.trace.chain) for frame in info.frames if frame.in_app]
             for frame in list(dict.fromkeys(frames))[: self._budget.frames]:
                 path = map_frame(frame, paths, self._request.scope.source_roots)
-                excerpt = await self._excerpt(sha, path, frame, role) if path is not None else None
-                self._frames.append(FrameSource(group.id, frame, path, excerpt))
+                found.append((group, frame, sha, role, path))
+        await self._foresee_texts([(sha, path) for _, _, sha, _, path in found if path is not None])
+        for group, frame, sha, role, path in found:
+            excerpt = await self._excerpt(sha, path, frame, role) if path is not None else None
+            self._frames.append(FrameSource(group.id, frame, path, excerpt))
+
+    async def read_blame(self) -> None:
+        """Who changed the failing lines last."""
+        shown = [source.excerpt for source in self._frames if source.excerpt is not None]
+        if isinstance(self._history, Foresighted):
+            await self._history.foresee(blames=list(dict.fromkeys((excerpt.sha, excerpt.path) for excerpt in shown)))
+        for index, source in enumerate(self._frames):
+            if (excerpt := source.excerpt) is not None:
+                blame = await self._history.blame(excerpt.sha, excerpt.path, excerpt.line)
+                self._frames[index] = replace(source, excerpt=replace(excerpt, blame=blame))
 
     def _code_of(self, group: ErrorGroup) -> tuple[CommitSha | None, Literal["running", "head"]]:
         """The commit that ran when the group was last seen; the head where that is not known."""
@@ -507,8 +536,12 @@ class _Reader:
         shown = tuple((number, cut(text)) for number, text in zip(numbers, kept, strict=False))
         shown = shown if len(kept) == len(numbers) else ()
         span = enclosing_function(path, text, line)
-        blame = await self._history.blame(sha, path, line)
-        return CodeExcerpt(sha, path, line, span.name if span else None, shown, blame, role)
+        return CodeExcerpt(sha, path, line, span.name if span else None, shown, None, role)
+
+    async def _foresee_texts(self, wanted: Sequence[tuple[CommitSha, str]]) -> None:
+        if isinstance(self._history, Foresighted):
+            new = [key for key in dict.fromkeys(wanted) if key not in self._texts]
+            await self._history.foresee(files=new[: self._budget.files - len(self._texts)])
 
     async def _text(self, sha: CommitSha, path: str) -> str | None:
         """A file's text; None also when the budget is spent."""
@@ -522,6 +555,7 @@ class _Reader:
 
     async def read_constants(self) -> None:
         """What the code says beside what the errors say: in the frames' files, where the message stands, in the fixes."""
+        await self._foresee_texts(self._compared_files())
         for group in self._groups:
             wanted = observed_values(group)
             if not wanted:
@@ -540,6 +574,22 @@ class _Reader:
                     self._constants += find_constants(path, text, sha, role, wanted)
                 if self._head and self._head != sha and (text := await self._text(self._head, path)) is not None:
                     self._constants += find_constants(path, text, self._head, "head", wanted)
+
+    def _compared_files(self) -> list[tuple[CommitSha, str]]:
+        """Every text that constants are looked for in, as far as that is known before."""
+        wanted: list[tuple[CommitSha, str]] = []
+        for group in self._groups:
+            sha, _ = self._code_of(group)
+            if sha is None or not observed_values(group):
+                continue
+            places = [source.path for source in self._frames if source.group == group.id and source.path]
+            for commit in (self._commits[fix] for fix in self._fixes if fix in self._commits):
+                for change in commit.changes[:5]:
+                    wanted += [(commit.sha, change.path)] if change.path else []
+                    wanted += [(parent, change.old_path) for parent in commit.parents[:1] if change.old_path]
+                    places += [path for path in (change.old_path, change.path) if path]
+            wanted += [(at, path) for path in dict.fromkeys(places) for at in (sha, self._head) if at is not None]
+        return wanted
 
     async def _constants_of_fix(self, fix: CommitSha, wanted: Sequence[ObservedValue]) -> list[str]:
         """Reads them before and after the fix, and returns the files that have some."""

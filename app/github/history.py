@@ -40,7 +40,7 @@ _READ_WHOLE = 2
 """So few unread commits are read one by one; of more, only those that touch the fix's files."""
 _NEEDED_SIGNS = 8
 """Letters and digits that a change must hold before an equal change elsewhere counts as the same one."""
-ALLOWED = {"list": 2, "commit": 10, "compare": 5, "query": 8, "file": 2, "tree": 2}
+ALLOWED = {"list": 2, "commit": 9, "compare": 5, "query": 8, "file": 2, "tree": 2}
 """Calls by kind within one audit, so that one question cannot use up what the others need."""
 
 
@@ -96,6 +96,7 @@ class GitHubHistory:
         self._pages = 0
         self._named: dict[str, CommitSha | None] = {}
         self._compared: dict[tuple[CommitSha, CommitSha], Span] = {}
+        self._unread: set[CommitSha] = set()
         self._web = f"{web_address(session.github.base_url)}/{repository}"
 
     @property
@@ -120,9 +121,14 @@ class GitHubHistory:
                 commit = await self._commit(sha)
             except _Spent:
                 commit = self._graph.get(sha)
+                self._unread |= {sha}
             if commit is not None:
                 found.append(commit)
         return tuple(found)
+
+    @property
+    def unread(self) -> frozenset[CommitSha]:
+        return frozenset(sha for sha in self._unread if self._remembered(sha) is None)
 
     async def recent(self, *, limit: int) -> tuple[Commit, ...]:
         """The first page is read whole whatever `limit` is; pages are read once."""
@@ -312,9 +318,9 @@ class GitHubHistory:
 
     def _asks_for_files(self, span: Span) -> bool:
         """Whether so many commits between are unread that those which touch the fix's files are asked for by file."""
-        return not span.complete or sum(1 for c in span.commits if self._unread(c)) > _READ_WHOLE
+        return not span.complete or sum(1 for c in span.commits if self._is_unread(c)) > _READ_WHOLE
 
-    def _unread(self, commit: Commit) -> bool:
+    def _is_unread(self, commit: Commit) -> bool:
         return len(commit.parents) < 2 and self._remembered(commit.sha) is None
 
     async def _steps(

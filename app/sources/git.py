@@ -458,6 +458,12 @@ class Clone:
         found = answer.out.decode(errors="replace").split("\0")
         return tuple(sorted(name.removeprefix(f"{sha}:") for name in found if name))[:limit]
 
+    async def touching(self, sha: CommitSha, paths: Sequence[str], *, limit: int) -> tuple[CommitSha, ...]:
+        if not paths or not await self._has(sha):
+            return ()
+        shas, _ = await self._span(None, sha, limit, [path for path in paths if "\n" not in path])
+        return tuple(map(CommitSha, shas))
+
     async def blame(self, sha: CommitSha, path: str, line: int) -> LineBlame | None:
         if line < 1 or not await self._has(sha):
             return None
