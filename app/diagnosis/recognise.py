@@ -138,21 +138,22 @@ class _Index:
             length = sum(len(fragment.text) for fragment in wording)
             if length > lengths.get(number, 0) and _stands(wording, lowered):
                 lengths[number] = length
+        asked = any(self.signatures[number].when.api_answer for number in lengths)
+        answer = asked and _is_api_answer(sample, text)
         return [
             (self.signatures[number], lengths[number])
             for number in sorted(lengths)
-            if self._fits(number, sample, text, lowered, failure=failure)
+            if (answer or not self.signatures[number].when.api_answer)
+            and self._fits(number, sample, text, lowered, failure=failure)
         ]
 
     def _fits(self, number: int, sample: Sample, text: str, lowered: str, *, failure: bool) -> bool:
         when = self.signatures[number].when
         if (when.failures_only and not (failure or _warns(sample))) or not _envelope_fits(when, sample):
             return False
-        if when.api_answer and not _is_api_answer(sample, text):
+        if when.pattern is not None and re.search(when.pattern, text) is None:
             return False
-        if any(_stands(wording, lowered) for wording in self.without[number]):
-            return False
-        return when.pattern is None or re.search(when.pattern, text) is not None
+        return not any(_stands(wording, lowered) for wording in self.without[number])
 
 
 @lru_cache(maxsize=8)
@@ -249,11 +250,11 @@ def _warns(sample: Sample) -> bool:
 
 _ANSWERED_BY = ("dataflow.googleapis.com/job-message", "google.dataproc.agent", "cloudaudit.googleapis.com/activity")
 _RELAYED = re.compile(
-    r"googleapi: |Error from server \(|google\.api_core|\(gcloud\.|rpc error: code|\bStatusCode\.|GaxiosError|gax\.rpc"
-    r"|Error code \d{1,3}, message|(?:Response|Operation)Error: code|\bHttpError \d|\bError 4\d\d:|boss::"
-    r"|StatusRuntimeException|generic::[a-z_]+:|RESOURCE_ERROR|\bError Response: \[|AiPlatformException"
-    r"|\b(?:INVALID_ARGUMENT|FAILED_PRECONDITION|NOT_FOUND|ALREADY_EXISTS|PERMISSION_DENIED|UNAUTHENTICATED|ABORTED"
-    r"|RESOURCE_EXHAUSTED|OUT_OF_RANGE|UNIMPLEMENTED|INTERNAL)\b"
+    r"googleapi: |\bError waiting for |\bError creating |Error from server \(|google\.api_core|\(gcloud\.|rpc error: code"
+    r"|GaxiosError|gax\.rpc|\bStatusCode\.|Error code \d{1,3}, message|(?:Response|Operation)Error: code|\bHttpError \d"
+    r"|\bError 4\d\d:|boss::|StatusRuntimeException|generic::[a-z_]+:|RESOURCE_ERROR|\bError Response: \["
+    r"|AiPlatformException|\b(?:INVALID_ARGUMENT|FAILED_PRECONDITION|NOT_FOUND|ALREADY_EXISTS|PERMISSION_DENIED"
+    r"|UNAUTHENTICATED|ABORTED|RESOURCE_EXHAUSTED|OUT_OF_RANGE|UNIMPLEMENTED|INTERNAL)\b"
 )
 """How clients print what a Google API or a Kubernetes server answered."""
 

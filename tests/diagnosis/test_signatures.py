@@ -40,7 +40,7 @@ def test_the_example_is_recognised_and_the_near_miss_is_not(signature: Signature
 @pytest.mark.parametrize("signature", [s for s in CATALOGUE if not s.when.wording], ids=lambda s: s.id)
 def test_a_signature_without_words_is_bound_by_its_envelope(signature: Signature) -> None:
     when = signature.when
-    assert when.methods or when.statuses or when.codes
+    assert when.methods or when.statuses or when.codes or (when.pattern and when.resources)
     assert signature.id in seen(sample_for(signature, signature.example))
     assert signature.id not in seen(replace(sample_for(signature, ""), resource_type="global", audit=None, http=None))
 

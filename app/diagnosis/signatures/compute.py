@@ -1235,6 +1235,11 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A system service of the guest does not start",
         when=Predicate(
             (
+                "Control process exited, code=exited",
+                "status=1/FAILURE",
+                "status=2/INVALIDARGUMENT",
+                "code=dumped",
+                "code=killed",
                 "service failed",
                 "Watchdog timeout",
                 "core-dump",

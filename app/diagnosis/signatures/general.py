@@ -127,6 +127,7 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="resource-conflict",
         title="The resource exists already, or something else works on it",
         when=_says(
+            "already used by",
             "incompatible operation",
             "try again once it is done",
             "is currently upgrading",
@@ -466,6 +467,15 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="invalid-operation",
         title="A call asks for what is not possible",
         when=_says(
+            "which is required",
+            "is not a reserved",
+            "is not in",
+            "is not one of",
+            "cannot use",
+            "cannot specify",
+            "can't use",
+            "not permitted",
+            "is unavailable in",
             "is not allowed",
             "are not allowed",
             "not allowed for",
@@ -520,6 +530,8 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="bad-input-data",
         title="The data of a call does not fit",
         when=_says(
+            "a null value for column",
+            "null value for column",
             "invalid data",
             "schema validation",
             "failed validation",

@@ -93,6 +93,8 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A node ran out of memory",
         when=Predicate(
             (
+                "must evict pod(s) to reclaim … memory",
+                "eviction manager: … memory",
                 "System OOM encountered, victim process:",
                 "The node was low on resource: memory",
                 "NodeHasInsufficientMemory",
@@ -119,6 +121,10 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A node or pod used up its disk",
         when=Predicate(
             (
+                "Disk usage on image filesystem is over the high threshold",
+                "image filesystem is over",
+                "eviction manager: … ephemeral-storage",
+                "must evict pod(s) to reclaim … ephemeral-storage",
                 "The node was low on resource: ephemeral-storage",
                 "NodeHasDiskPressure",
                 "The node had condition: [DiskPressure]",
@@ -722,6 +728,12 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A node does not register with its cluster",
         when=Predicate(
             (
+                "failed to load Kubelet config",
+                "failed to read kubelet config",
+                "failed to construct kubelet dependencies",
+                "misconfiguration: kubelet cgroup driver",
+                "Failed to start node problem detector",
+                "error: failed to run kubelet",
                 "Failed to connect to the Kubernetes master",
                 "Unable to register node",
                 "All cluster resources were brought up, but",

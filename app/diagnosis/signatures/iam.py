@@ -486,6 +486,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="An API is not enabled",
         when=Predicate(
             (
+                "Enable it by visiting",
                 "has not been used in project … before or it is disabled",
                 "SERVICE_DISABLED",
                 "accessNotConfigured",

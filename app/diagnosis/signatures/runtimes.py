@@ -3,7 +3,7 @@
 from functools import partial
 
 from app.diagnosis.model import Layer
-from app.diagnosis.signatures.model import Predicate, Signature, Specificity
+from app.diagnosis.signatures.model import LINES, Predicate, Signature, Specificity
 from app.evidence.model import LayerOwner
 
 _run = partial(
@@ -431,6 +431,59 @@ SIGNATURES: tuple[Signature, ...] = (
         source="https://nodejs.org/api/process.html",
         example="(node:12) UnhandledPromiseRejectionWarning: Error: no order",
         near_miss="The promise was kept.",
+    ),
+    _run(
+        id="program-error",
+        product="any language",
+        failure_class="application-exception",
+        title="The program names an error of its own",
+        when=Predicate(
+            without=(
+                "permission",
+                "denied",
+                "unauthorized",
+                "forbidden",
+                "authentication",
+                "credentials",
+                "token",
+                "timeout",
+                "timed out",
+                "deadline",
+                "refused",
+                "reset",
+                "closed",
+                "unavailable",
+                "certificate",
+                "quota",
+                "rate limit",
+                "not found",
+                "does not exist",
+                "no such",
+                "memory",
+                "space left",
+                "not set",
+                "missing",
+            ),
+            pattern=r"\b[A-Z]\w{2,60}(?:Error|Exception)\b\s?:",
+            fields=LINES,
+            resources=(
+                "cloud_run_revision",
+                "cloud_run_job",
+                "cloud_function",
+                "k8s_container",
+                "gae_app",
+                "cloud_composer_environment",
+                "cloud_dataproc_job",
+            ),
+            failures_only=True,
+        ),
+        specificity=Specificity.GENERIC,
+        wrapper=True,
+        causes=("an error that the code does not expect: the words after it name it",),
+        remedy="Read the words after the error's name, and where it was raised.",
+        source="https://cloud.google.com/error-reporting/docs/formatting-error-messages",
+        example="OrderConfigError: the executor does not fit the store",
+        near_miss="",
     ),
     _run(
         id="node-exception",
