@@ -106,7 +106,7 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
 }
 """Class of a cause to the classes of what it is known to bring about, within one service and `NEAR`."""
 
-LINE = 320
+LINE = 400
 """Characters of a message that a sentence quotes."""
 
 _CONNECTION_NAME = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]:[a-z]+-[a-z]+[0-9]+:[a-z][a-z0-9-]*")

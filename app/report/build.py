@@ -100,6 +100,8 @@ GROUPS_SHOWN = 8
 FRAMES_SHOWN = 12
 SUSPECTS_SHOWN = 5
 REVISIONS_SHOWN = 8
+CAUSES_SHOWN = 3
+"""Of those that fit as well and of those that are ruled out: in a large incident each consequence is one of these."""
 BUCKETS = 48
 """About as many columns as a phone shows of a code block without scrolling sideways."""
 
@@ -389,6 +391,7 @@ class _Builder:
     def _active(self) -> ActiveFailure:
         diagnosis = self._diagnosis
         groups = self._ranked_groups()
+        also, rejected = self._other_causes(), self._rejected()
         return ActiveFailure(
             state=self._failure_state(),
             pattern=self._pattern(),
@@ -403,16 +406,18 @@ class _Builder:
             scores=tuple(
                 (score.layer, score.score) for score in sorted(diagnosis.scores, key=lambda s: (-s.score, s.layer))
             ),
-            also=tuple(self._also(cause) for cause in self._other_causes()),
+            also=tuple(self._also(cause) for cause in also[:CAUSES_SHOWN]),
+            also_left_out=max(0, len(also) - CAUSES_SHOWN),
+            ruled_out_left_out=max(0, len(rejected) - CAUSES_SHOWN),
             ruled_out=tuple(
                 self._state(
                     Claim(
-                        sentence("{}: {}", rejected.cause.title, rejected.refuted_by.text),
-                        rejected.refuted_by.evidence,
-                        rejected.refuted_by.basis,
+                        sentence("{}: {}", no.cause.title, no.refuted_by.text),
+                        no.refuted_by.evidence,
+                        no.refuted_by.basis,
                     )
                 )
-                for rejected in self._rejected()
+                for no in rejected[:CAUSES_SHOWN]
             ),
         )
 

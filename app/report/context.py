@@ -32,8 +32,6 @@ from app.report.wording import between, clipped, counted
 
 MARKS_SHOWN = 6
 EXCERPTS_SHOWN = 3
-CAUSES_SHOWN = 3
-"""Of those that fit as well and of those that are ruled out. The JSON report has them all."""
 _LABEL_LENGTH = 60
 _FEWEST_EDGES = 2
 """One step is said by the whys already."""
@@ -142,8 +140,6 @@ class ReportContext:
     scorecard: tuple[Sentence, ...]
     signals_for: tuple[Row, ...]
     signals_against: tuple[Row, ...]
-    also: tuple[Statement, ...]
-    ruled_out: tuple[Statement, ...]
     causes_left_out: tuple[Sentence, ...]
     technical: Sentence
     no_technical: tuple[Sentence, ...]
@@ -275,8 +271,6 @@ def context_of(report: Report) -> ReportContext:
         signals_against=tuple(
             (_own(f"{row.weight:+g}"), _own(row.layer.value), row.why) for row in active.signals_against
         ),
-        also=active.also[:CAUSES_SHOWN],
-        ruled_out=active.ruled_out[:CAUSES_SHOWN],
         causes_left_out=_causes_left_out(report),
         technical=_technical(report),
         no_technical=_no_technical(report),
@@ -515,11 +509,8 @@ def _active(report: Report) -> Sentence:
 
 
 def _causes_left_out(report: Report) -> tuple[Sentence, ...]:
-    parts = [
-        counted(len(rows) - CAUSES_SHOWN, "more " + words)
-        for rows, words in ((report.active.also, "cause"), (report.active.ruled_out, "ruled-out cause"))
-        if len(rows) > CAUSES_SHOWN
-    ]
+    left = (report.active.also_left_out, "more cause"), (report.active.ruled_out_left_out, "more ruled-out cause")
+    parts = [counted(number, words) for number, words in left if number]
     return (_own(f"And {' and '.join(parts)}."),) if parts else ()
 
 

@@ -6,7 +6,9 @@ HTML is escaped by Jinja's autoescaping; `visible` prepares its text as for ever
 import re
 from urllib.parse import quote, urlsplit
 
-INLINE_LIMIT = 240
+from app.report.wording import clipped
+
+INLINE_LIMIT = 400
 """Characters of one value inside a sentence; whole messages stand in the JSON of the latest failure."""
 
 EMPTY = "(empty)"
@@ -34,8 +36,7 @@ def visible(text: str) -> str:
 
 def inline(text: str) -> str:
     """`visible`, and short enough for a sentence."""
-    line = visible(text).strip()
-    return line if len(line) <= INLINE_LIMIT else line[: INLINE_LIMIT - 1] + "…"
+    return clipped(visible(text).strip(), INLINE_LIMIT)
 
 
 def md_code(text: str) -> str:
@@ -92,8 +93,7 @@ def safe_url(url: str | None) -> str | None:
 
 def mermaid_label(text: str, limit: int = 60) -> str:
     """Everything but letters, digits and a few signs as mermaid's own entity codes; no quote can be closed."""
-    line = visible(text).strip()
-    line = line if len(line) <= limit else line[: limit - 1] + "…"
+    line = clipped(visible(text).strip(), limit)
     return "".join(c if _MERMAID_PLAIN.fullmatch(c) else f"#{ord(c)};" for c in line) or "-"
 
 

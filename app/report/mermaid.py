@@ -53,7 +53,7 @@ def timeline(picture: Timeline) -> list[str]:
     ]
     if shown := picture.marks[:_MARKS_SHOWN]:
         lines.append("  section Events")
-        lines += [f"  {mark_words(m, mermaid_label(m.label, 40))} :milestone, {_time(m.at)}, 0m" for m in shown]
+        lines += [f"  {mark_words(m, mermaid_label(m.label, 72))} :milestone, {_time(m.at)}, 0m" for m in shown]
     return lines
 
 

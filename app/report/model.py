@@ -166,6 +166,8 @@ class ActiveFailure:
     scores: tuple[tuple[Layer, float], ...]
     also: tuple[Statement, ...]
     ruled_out: tuple[Statement, ...]
+    also_left_out: int = 0
+    ruled_out_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

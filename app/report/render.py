@@ -7,6 +7,7 @@ template comes out as escaped code: whatever a template author forgets, foreign 
 
 import base64
 import hashlib
+import re
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -34,8 +35,12 @@ def markdown(report: Report, *, limit: int = 60_000) -> str:
             left_out.append(dropped)
         said = tuple((Words(_SECTION_NAMES[name]),) for name in left_out)
         values = _values(replace(context, left_out=said))
-        blocks = [name for name in template.blocks if name not in left_out]
-        whole = "\n\n".join(text for name in blocks if (text := _block(template, name, values))) + "\n"
+        texts = {name: _block(template, name, values) for name in template.blocks if name not in (*left_out, *_LISTS)}
+        # What only a left-out section rests on needs no address: a list of hundreds would crowd out the first screen.
+        used = set(_USED.findall("\n".join(texts.values())))
+        values["evidence"] = tuple(item for item in context.evidence if item.id in used)
+        texts |= {name: _block(template, name, values) for name in _LISTS if name not in left_out}
+        whole = "\n\n".join(text for name in template.blocks if (text := texts.get(name))) + "\n"
         if len(whole) <= limit:
             return whole
     return status_line(report) + "\n"
@@ -107,6 +112,9 @@ _SECTION_NAMES = {
     "escalation": "escalation",
     "advice": "recommendation",
 }
+_LISTS = ("evidence", "definitions")
+"""Blocks of the markdown that list what the others rest on."""
+_USED = re.compile(r"\[(E\d+)\]")
 _LEAST_TELLING = tuple(_SECTION_NAMES)
 """Sections of the markdown that may be left out, in the order in which they are."""
 

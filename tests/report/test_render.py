@@ -10,10 +10,12 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.gfm import gfm_plugin
 from pydantic import TypeAdapter
 
+from app.diagnosis.diagnose import diagnose
 from app.diagnosis.model import Priority, Status
 from app.report import as_markdown, render
 from app.report.build import build_report
 from app.report.model import Report
+from tests.diagnosis.incident import evidence, group
 from tests.report.build_sample import diagnosis, incident, quiet_diagnosis, without_failures
 
 PAGE = "https://audit.example.com/r/1"
@@ -183,3 +185,17 @@ def test_a_name_that_a_template_does_not_have_fails():
 
 def test_a_bare_string_in_a_template_comes_out_as_code():
     assert as_markdown.environment().from_string("{{ x }}").render(x="@everyone") == "`@everyone`"
+
+
+def test_hundreds_of_failures_do_not_crowd_out_the_first_screen():
+    """What only left-out or unshown rows rest on is not listed, so a large incident still fits one comment."""
+    message = 'dial tcp [public-ip]:3307: i/o timeout (connection name = "demo-shop:europe-west1:main{}")'
+    groups = [group(f"{n:x}", message.format(n), minute=n % 50, count=20, service=f"shop{n % 5}") for n in range(400)]
+    found = evidence(*groups)
+    made = build_report(found, diagnose(found))
+    comment = render.markdown(made)
+    assert len(comment) <= 60_000
+    assert "### 🔍 Five Whys" in comment
+    assert "### 🚨 Escalation" in comment
+    listed = set(re.findall(r"^- \*\*\[(E\d+)\]", comment, re.MULTILINE))
+    assert set(re.findall(r"\[(E\d+)\]", comment)) == listed
