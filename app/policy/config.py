@@ -5,18 +5,20 @@ the file, always from the default branch, to `github/repository.py`, and what Go
 projects named here can only narrow that.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from app.diagnosis.signatures.model import signature_from_config
 from app.errors import ConfigError
 from app.evidence.model import ConfigLine, LayerOwner, Scope
 from app.policy.commands import HELP, Known, Role, Verb, parse_duration
-from app.policy.located import Located, Mistake, check, read_yaml
+from app.policy.located import Located, Mistake, check, read_yaml, spelled
 from app.policy.operator import ProjectId
 from app.redact import cut
 
@@ -25,15 +27,42 @@ DEFAULT_LABEL = "infra-audit"
 SCHEMA_ID = "infra-audit-config-1"
 
 
-def _a_duration(value: str) -> str:
-    if parse_duration(value) is None:
-        raise ValueError("a length is written like 45m, 6h, 2d or 1d12h")
-    return value
+_NAME = r"^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$"
+_TEAM = r"^@[A-Za-z0-9-]+(/[A-Za-z0-9._-]+)?$"
 
 
-Duration = Annotated[str, AfterValidator(_a_duration)]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$")]
-TeamMention = Annotated[str, StringConstraints(pattern=r"^@[A-Za-z0-9-]+(/[A-Za-z0-9._-]+)?$")]
+def _a_duration(value: object) -> object:
+    """Also of a bare number, which forgot its unit. The suggestion is the nearest that is a length, if any is."""
+    if isinstance(value, str) and parse_duration(value) is not None:
+        return value
+    number, unit = re.match(r"\s*(\d*)\s*([a-z]?)", str(value).lower(), re.ASCII).groups()  # pyright: ignore[reportOptionalMemberAccess]  # matches anything
+    near = f"{number}{unit or 'h'}"
+    raise PydanticCustomError(
+        "length",
+        "a length is written like 45m, 6h, 2d or 1d12h",
+        {"instead": near if parse_duration(near) is not None else None},
+    )
+
+
+def _a_name(word: str) -> str:
+    return re.sub(r"[^a-z0-9_.-]+", "-", word.lower()).strip("-_.")
+
+
+def _a_mention(word: str) -> str:
+    return f"@{word.strip().lstrip('@')}"
+
+
+Duration = Annotated[str, BeforeValidator(_a_duration)]
+Name = Annotated[
+    str,
+    StringConstraints(pattern=_NAME),
+    spelled(_NAME, "a name has small letters, digits and single signs of `._-` between them", _a_name),
+]
+TeamMention = Annotated[
+    str,
+    StringConstraints(pattern=_TEAM),
+    spelled(_TEAM, "a team is mentioned as @organisation/team, a person as @login", _a_mention),
+]
 Statement = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 RoleName = Literal["read", "triage", "write", "maintain", "admin"]
 

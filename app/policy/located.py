@@ -4,13 +4,15 @@ Owns reading the text safely (no tags, no anchors, no double keys, bounded size)
 Leaves what is allowed to the models of `config.py` and `operator.py`.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic_core import PydanticCustomError
 from yaml.composer import ComposerError
 
 LONGEST_FILE = 64 * 1024
@@ -61,10 +63,24 @@ def read_yaml(text: str) -> Located | tuple[Mistake, ...]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        return (Mistake(line, column, f"not readable as YAML: {error.problem or error.context or 'unknown'}"),)
+        return (Mistake(line, column, *_unreadable(error, text, line, column)),)
     except yaml.YAMLError as error:
         return (Mistake(1, 1, f"not readable as YAML: {type(error).__name__}"),)
     return tuple(mistakes) if mistakes else Located(value, places)
+
+
+def spelled(pattern: str, what: str, mend: Callable[[str], str]) -> BeforeValidator:
+    """Stands beside the same pattern of a field: says `what` in plain words, with the word that `mend` makes of it."""
+
+    def validate(value: object) -> object:
+        if isinstance(value, str) and not re.fullmatch(pattern, value):
+            mended = mend(value)
+            raise PydanticCustomError(
+                "spelled", "{what}", {"what": what, "instead": mended if re.fullmatch(pattern, mended) else None}
+            )
+        return value
+
+    return BeforeValidator(validate)
 
 
 def check(model: type[M], located: Located) -> M | tuple[Mistake, ...]:
@@ -152,9 +168,41 @@ def _mistake(model: type[BaseModel], located: Located, found: Mapping[str, Any])
             instead = near[0] if near else None
             what = f"must be one of {', '.join(allowed)}"
         case _:
-            message = str(found["msg"])
-            what = message.removeprefix("Value error, ")
+            what, instead = _in_words(found)
     return Mistake(*located.place(path), what, instead)
+
+
+def _in_words(found: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The validation library's own message where it is plain enough, else ours; and what to write."""
+    given, details = found["input"], cast(Mapping[str, Any], found.get("ctx") or {})
+    match found["type"]:
+        case "string_type":
+            return "must be text", f'"{given}"' if isinstance(given, int | float) else None
+        case "bool_type":
+            word = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+            return "must be true or false, without quotation marks", word.get(str(given).lower())
+        case "list_type":
+            items = list(cast(Mapping[str, Any], given)) if isinstance(given, dict) else [given]
+            return "must be a list", f"[{', '.join(str(item) for item in items)}]" if given is not None else None
+        case "dict_type" | "model_type":
+            return "must be a block of keys, indented below", None
+        case "string_too_short":
+            return "must not be empty", None
+        case "string_too_long":
+            return f"must be no longer than {details['max_length']} characters", None
+        case _:
+            return str(found["msg"]).removeprefix("Value error, "), details.get("instead")
+
+
+def _unreadable(error: yaml.MarkedYAMLError, text: str, line: int, column: int) -> tuple[str, str | None]:
+    """What is wrong with text that is no YAML, and what to write there."""
+    problem = error.problem or error.context or "unknown"
+    rest = text.splitlines()[line - 1][column - 1 :].strip() if line <= len(text.splitlines()) else ""
+    if "'\\t'" in problem:
+        return "a tab cannot indent in YAML; write spaces", None
+    if "cannot start any token" in problem and rest:
+        return f"a value that begins with {rest[0]!r} stands in quotation marks", f'"{rest}"'
+    return f"not readable as YAML: {problem}", None
 
 
 def _fields_at(model: type[BaseModel], path: Path) -> list[str]:

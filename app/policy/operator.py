@@ -4,6 +4,7 @@ Owns the only statement that widens access. It lies on the server, is keyed by t
 (names can change hands), and is read once at start. A repository's own file can only narrow what stands here.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -11,9 +12,20 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.errors import ConfigError
-from app.policy.located import check, read_yaml
+from app.policy.located import check, read_yaml, spelled
 
-ProjectId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+_PROJECT = r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$"
+
+
+def _a_project(word: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")
+
+
+ProjectId = Annotated[
+    str,
+    StringConstraints(pattern=_PROJECT),
+    spelled(_PROJECT, "a project id has 6 to 30 small letters, digits and dashes", _a_project),
+]
 LogViewName = Annotated[
     str,
     StringConstraints(

@@ -86,13 +86,13 @@ def test_labels_and_defaults() -> None:
     [
         ("environments:", "environnements:", (4, 1), "environments"),
         ("critical: true", "critcal: true", (8, 5), "critical"),
-        ("critical: true", "critical: yes", (8, 5), None),
-        ("window: 3h", "window: 3 hours", (9, 5), None),
+        ("critical: true", "critical: yes", (8, 5), "true"),
+        ("window: 3h", "window: 3 hours", (9, 5), "3h"),
         ("escalate: maintain", "escalate: maintainer", (18, 3), "maintain"),
         ("incident: production", "incident: prod", (3, 3), "production"),
         ("version: 1", "version: 2", (1, 1), None),
-        ('"@acme/sre"', "acme/sre", (16, 3), None),
-        ("[acme-prod]", "[Acme Prod!]", (6, 16), None),
+        ('"@acme/sre"', "acme/sre", (16, 3), "@acme/sre"),
+        ("[acme-prod]", "[Acme Prod!]", (6, 16), "acme-prod"),
         ("staging: {}", "production: {}", (10, 3), None),
     ],
 )
