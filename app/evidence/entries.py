@@ -233,7 +233,7 @@ def level_of_text(text: str) -> Severity:
     head = text[:160]
     if len(head) > 5 and head[0] in "IWEF" and head[1:5].isdigit() and head[5] == " ":
         return _LEVELS[head[0].lower()]
-    if found := _LEVEL_WORD.search(head):
+    for found in _LEVEL_WORD.finditer(head):  # the first in brackets may be a thread: `[main] ERROR`
         word = found[1] or found[2] or found[3] or found[4]
         if (severity := _LEVELS.get(word.lower())) is not None:
             return severity

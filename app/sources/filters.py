@@ -65,24 +65,51 @@ def of_services(services: Sequence[str]) -> Filter | None:
     return Filter("(" + " OR ".join(f"resource.labels.{label}=({values})" for label in _SERVICE_LABELS) + ")")
 
 
+_LEVEL_FIELDS = (
+    "level", "levelname", "lvl", "loglevel", "logLevel", "severity_text", '"log.level"', '"@level"', "record.level.name",
+)  # fmt: skip
+_LEVEL = r"(?i)^(err(or)?|severe|exception|crit(ical)?|fatal|d?panic|alert|emerg(ency)?)$"
+"""Where libraries write a level that Cloud Logging does not map, and what they call a failure; pino and bunyan count."""
+_TRACE_FIELDS = (
+    "exception",
+    "stack_trace",
+    "stacktrace",
+    "stackTrace",
+    "stack",
+    "traceback",
+    "exc_info",
+    "error",
+    "err",
+)
+_FAILING_LINE = (
+    r"(?i)\b(error|fatal|severe|critical|exception|traceback|panic|failed|failure)\b"
+    r"|^\s+(at |File )|^Caused by: |Error: "
+)
+"""Lines of standard output that may belong to a failure; the parser decides."""
+
+
 def failures() -> Filter:
     """What can tell of a failure: errors, failed requests, platform lines, and lines that no library gave a severity.
 
     `severity>=ERROR` alone misses a container that exits (WARNING) and loggers whose level Cloud Logging does not map.
     """
     lines = " OR ".join(f"textPayload:{literal(text)}" for text in _PLATFORM_LINES)
-    mapped_by_nobody = " OR ".join(
-        f"jsonPayload.{field}=({' OR '.join(literal(level) for level in levels)})"
-        for field, levels in (
-            ("level", ("error", "critical", "fatal")),
-            ("levelname", ("ERROR", "CRITICAL")),
-            ("record.level.name", ("ERROR", "CRITICAL")),
-        )
-    )
+    unmapped = [
+        *(f"jsonPayload.{field}=~{literal(_LEVEL)}" for field in _LEVEL_FIELDS),
+        "jsonPayload.level=(50 OR 60)",
+        *(f"jsonPayload.{field}:*" for field in _TRACE_FIELDS),
+        f"({_log_of('stderr')})",
+        f"(({_log_of('stdout')}) AND textPayload=~{literal(_FAILING_LINE)})",
+    ]
     return Filter(
-        f"(severity>={Severity.ERROR.name} OR httpRequest.status>=500 OR ({lines}) OR ({mapped_by_nobody})"
-        f" OR (severity=DEFAULT AND (log_id({literal('run.googleapis.com/stderr')}) OR log_id({literal('stderr')}))))"
+        f"(severity>={Severity.ERROR.name} OR httpRequest.status>=500 OR ({lines})"
+        f" OR (severity=DEFAULT AND ({' OR '.join(unmapped)})))"
     )
+
+
+def _log_of(stream: str) -> str:
+    """A stream of a container, on Cloud Run and in a cluster."""
+    return f"log_id({literal(f'run.googleapis.com/{stream}')}) OR log_id({literal(stream)})"
 
 
 def deployments() -> Filter:

@@ -55,6 +55,8 @@ def test_times_with_an_offset_become_utc() -> None:
         ("[2026-03-04 05:06:07 +0000] [7] [CRITICAL] WORKER TIMEOUT (pid:9)", Severity.CRITICAL),
         ('time="2026-03-04T05:06:07Z" level=error msg="no route"', Severity.ERROR),
         ("2026/03/04 05:06:07 [emerg] 1#1: bind() failed", Severity.EMERGENCY),
+        ("05:06:07.123 [main] ERROR shop.Cart - no price", Severity.ERROR),
+        ("05:06:07.123 [worker] paid", Severity.DEFAULT),
         ("Traceback (most recent call last):", Severity.ERROR),
         ("TypeError: Cannot read properties of undefined", Severity.ERROR),
         ("panic: runtime error: index out of range", Severity.CRITICAL),

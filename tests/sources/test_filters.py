@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BadInput
-from app.evidence.model import Window
+from app.evidence.entries import parse_entry
+from app.evidence.model import Severity, Window
 from app.sources import filters
 from app.sources.query_language import matches, parse
 
@@ -45,14 +46,76 @@ def test_a_failure_of_the_service_in_the_window_is_asked_for() -> None:
     [
         {"severity": "WARNING", "textPayload": "Container called exit(3)."},
         {"severity": "DEFAULT", "textPayload": "psycopg.OperationalError: no"},
-        {"severity": "INFO", "jsonPayload": {"level": "error", "event": "pay failed"}},
-        {"severity": "INFO", "jsonPayload": {"record": {"level": {"name": "ERROR"}}}},
         {"severity": "WARNING", "httpRequest": {"status": 503}},
     ],
-    ids=["exit line", "stderr without a level", "structlog", "loguru", "5xx"],
+    ids=["exit line", "stderr without a level", "5xx"],
 )
 def test_a_failure_below_error_is_asked_for_too(fields: dict[str, Any]) -> None:
     assert asks(["web"], entry(**fields))
+
+
+TRACE = 'Traceback (most recent call last):\n  File "/app/a.py", line 1, in f\nValueError: no'
+STDOUT = "projects/shop/logs/run.googleapis.com%2Fstdout"
+UNMAPPED: dict[str, dict[str, Any]] = {
+    "structlog": {"jsonPayload": {"level": "error", "event": "pay failed"}},
+    "python-json-logger": {"jsonPayload": {"levelname": "CRITICAL", "message": "pay failed"}},
+    "loguru": {"jsonPayload": {"text": "pay failed", "record": {"level": {"name": "ERROR"}, "message": "pay failed"}}},
+    "pino": {"jsonPayload": {"level": 50, "msg": "pay failed"}},
+    "zap": {"jsonPayload": {"level": "dpanic", "msg": "pay failed"}},
+    "ECS": {"jsonPayload": {"log.level": "ERROR", "message": "pay failed"}},
+    "hclog": {"jsonPayload": {"@level": "error", "message": "pay failed"}},
+    "a stack alone": {"jsonPayload": {"message": "pay", "stack_trace": TRACE}},
+    "an error object alone": {"jsonPayload": {"message": "pay", "err": {"type": "E", "message": "no"}}},
+    "logback on standard output": {"logName": STDOUT, "textPayload": "12:00:01.123 [main] ERROR shop.Cart - no price"},
+    "a trace on standard output": {"logName": STDOUT, "textPayload": TRACE},
+}
+
+
+@pytest.mark.parametrize("library", UNMAPPED)
+def test_what_the_parser_calls_a_failure_is_asked_for_although_cloud_logging_has_no_level_of_it(library: str) -> None:
+    fields = {"logName": STDOUT, **UNMAPPED[library], "severity": "DEFAULT"}
+    written = entry(**fields)
+    if "jsonPayload" in fields:
+        written.pop("textPayload", None)
+    assert parse_entry(written, "here").severity >= Severity.ERROR
+    assert asks(["web"], written)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"jsonPayload": {"level": "info", "event": "paid"}},
+        {"jsonPayload": {"level": 30, "msg": "paid"}},
+        {"logName": STDOUT, "textPayload": "12:00:01.123 [main] INFO shop.Cart - paid"},
+    ],
+)
+def test_what_is_well_is_not_pulled(fields: dict[str, Any]) -> None:
+    written = entry(**{"logName": STDOUT, **fields, "severity": "DEFAULT"})
+    if "jsonPayload" in fields:
+        written.pop("textPayload", None)
+    assert not asks(["web"], written)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "google.cloud.run.v1.Services.ReplaceService",
+        "google.cloud.run.v2.Services.UpdateService",
+        "google.cloud.serverless.internal.InternalServices.ReplaceInternalService",
+        "google.cloud.run.v1.Jobs.ReplaceJob",
+        "google.cloud.functions.v2.FunctionService.UpdateFunction",
+        "/Services.ReplaceService",
+    ],
+)
+def test_deploys_of_services_jobs_and_functions_are_asked_for(method: str) -> None:
+    written = entry(
+        severity="NOTICE",
+        logName="projects/shop/logs/cloudaudit.googleapis.com%2Factivity",
+        protoPayload={"methodName": method},
+    )
+    assert matches(parse(filters.deployments()), written)
+    written["protoPayload"]["methodName"] = "google.cloud.run.v1.Services.GetService"
+    assert not matches(parse(filters.deployments()), written)
 
 
 HOSTILE = [
