@@ -7,11 +7,13 @@ One rule stands above the others: ancestry decides what is deployed and entries 
 it helped. No date of a commit is read here, and what old revisions log never counts against a fix.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.diagnosis.measures import Words, read_change
 from app.diagnosis.model import (
     Basis,
     Claim,
@@ -497,7 +499,8 @@ def find_suspects(evidence: Evidence, matches: Sequence[Match]) -> tuple[Suspect
     """Commits that the revision brought on which a group first appears, most suspect first, for the leading groups.
 
     Nothing is suspected where the group was there when the window opened, where its first entries name no revision, or
-    where no rollout of a known range lies shortly before them.
+    where no rollout of a known range lies shortly before them and before the onset. A commit of tests and documents alone
+    changes nothing that runs and is no suspect.
     """
     commits = {commit.sha: commit for commit in evidence.history.commits}
     by_pair = {(match.sha, match.group): match for match in matches}
@@ -512,8 +515,18 @@ def find_suspects(evidence: Evidence, matches: Sequence[Match]) -> tuple[Suspect
             for sha in rollout.commits
             if (commit := commits.get(sha)) is not None and len(commit.parents) < 2
         ]
-        out += sorted(suspects, key=lambda suspect: (-suspect.score, suspect.sha))[:_SUSPECTS]
+        suspects.sort(key=lambda suspect: (-suspect.score, suspect.sha))
+        running = (suspect for suspect in suspects if _changes_what_runs(commits[suspect.sha], group))
+        out += itertools.islice(running, _SUSPECTS)
     return tuple(out)
+
+
+def _changes_what_runs(commit: Commit, group: ErrorGroup) -> bool:
+    """A file that the trace names is the program, whatever its path looks like."""
+    frames = [frame for info in group.trace.chain for frame in info.frames] if group.trace is not None else []
+    failed = frozenset(re.split(r"[/\\]", frame.file)[-1] for frame in frames if frame.file)
+    change = read_change(commit, Words(), failed)
+    return not (change.tests_only or change.docs_only)
 
 
 def _first_rollout(evidence: Evidence, group: ErrorGroup) -> tuple[Revision, RolloutRange] | None:
@@ -526,6 +539,13 @@ def _first_rollout(evidence: Evidence, group: ErrorGroup) -> tuple[Revision, Rol
             continue
         since = revision.serving_since or revision.created_at
         if since is None or since <= evidence.window.start or group.first_seen - since > _NEAR_ROLLOUT:
+            return None
+        onset = evidence.onset
+        if (
+            onset is not None
+            and onset.group == group.id
+            and (onset.at_window_start or onset.at - since > _NEAR_ROLLOUT)
+        ):
             return None
         for rollout in evidence.history.rollouts:
             if (rollout.service, rollout.revision) == (revision.service, revision.name):

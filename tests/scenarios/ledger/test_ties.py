@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
+
 from app.diagnosis.changes import match_commits
 from app.diagnosis.ledger import build_ledger, find_suspects
 from app.diagnosis.model import FixVerdict, LedgerRow, Match, Suspect, plain
-from app.evidence.model import CommitSha, ErrorGroup, ExceptionInfo, FixOrigin, Frame, Language, StackTrace
+from app.evidence.model import CommitSha, ErrorGroup, ExceptionInfo, FixOrigin, Frame, Language, Onset, StackTrace
 from app.redact import cut
 from tests.repository import CODE, FIXED, Repository
-from tests.scenarios.ledger.story import GROUP, Story
+from tests.scenarios.ledger.story import GROUP, Story, at
 
 
 class Traced(Story):
@@ -157,9 +159,9 @@ def _rollout(repo: Repository, running: str, *, first_error: int = 62) -> Traced
 
 
 async def test_the_commit_that_touches_the_failing_function_is_suspected_first(repo: Repository) -> None:
-    repo.commit("Reword", {"README.md": "x\n"})
+    repo.commit("Larger pool", {"app/pool.py": "size = 5\n"})
     culprit = repo.commit("connect: give up after 8.0s", {"app/db.py": CODE.replace("= 8.0", "= 8.0 * 0")})
-    running = repo.commit("Reword again", {"README.md": "y\n"})
+    running = repo.commit("Other colours", {"app/page.py": "colour = 'blue'\n"})
     _, suspects = await _rollout(repo, running).judge()
     assert suspects[0].sha == culprit
     assert len(suspects) == 3
@@ -167,6 +169,26 @@ async def test_the_commit_that_touches_the_failing_function_is_suspected_first(r
     assert plain(suspects[0].reasons_for[0].text).startswith(
         "api-2 is the first revision with it and the first that logs"
     )
+
+
+async def test_what_changes_nothing_that_runs_is_no_suspect(repo: Repository) -> None:
+    repo.commit("connect: say what fails", {"README.md": "connect timed out after 8.0s\n"})
+    repo.commit(
+        "connect: try the timeout", {"tests/test_db.py": "def test_connect():\n    assert connect('x') is None\n"}
+    )
+    culprit = repo.commit("connect: give up after 8.0s", {"app/db.py": CODE.replace("= 8.0", "= 8.0 * 0")})
+    _, suspects = await _rollout(repo, culprit).judge()
+    assert [suspect.sha for suspect in suspects] == [culprit]
+
+
+@pytest.mark.parametrize(("minute", "suspected"), [(62, True), (290, False)])
+async def test_a_lone_error_after_the_rollout_does_not_stand_for_an_onset_hours_later(
+    repo: Repository, minute: int, suspected: bool
+) -> None:
+    running = repo.commit("connect: give up after 8.0s", {"app/db.py": CODE.replace("= 8.0", "= 8.0 * 0")})
+    evidence = await _rollout(repo, running).evidence()
+    evidence = replace(evidence, onset=Onset(at(minute), GROUP, 0.0, 1.0, at_window_start=False))
+    assert bool(find_suspects(evidence, ())) is suspected
 
 
 async def test_nothing_is_suspected_without_a_rollout_near_the_begin(repo: Repository) -> None:
