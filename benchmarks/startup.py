@@ -4,7 +4,8 @@
 
 A real server process on SQLite, a stand-in GitHub on loopback. In each round a command is delivered and acknowledged, the
 server is killed while it reads logs, and started again: the comment must then stand there, once. Times are seconds from the
-start of the second process, its imports included; CPU is that process's own, which another's load does not change; and the writes' distance of a second is left out, as in the tests.
+start of the second process, its imports included; CPU is that process's own, whatever else the machine does. The distance of a
+second between writes is left out, as in the tests.
 """
 
 import argparse
