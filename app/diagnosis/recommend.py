@@ -392,7 +392,7 @@ def _priority(s: Situation, status: Status) -> tuple[Priority | None, Claim]:
     if scope.is_critical:
         return Priority.P1, Claim(sentence("P1: failures go on in an environment marked critical"), refs)
     return Priority.P2, Claim(
-        sentence("P2: failures go on while something still serves, or nothing says that nothing does"), refs
+        sentence("P2: it fails, and nothing that was read says that nothing serves any more"), refs
     )
 
 

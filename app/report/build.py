@@ -63,7 +63,7 @@ from app.evidence.model import (
     Sample,
     StackTrace,
 )
-from app.redact import Redacted, cut
+from app.redact import Redacted, cut, shorten
 from app.report.model import (
     SCHEMA_VERSION,
     ActionRow,
@@ -106,6 +106,7 @@ BUCKETS = 48
 """About as many columns as a phone shows of a code block without scrolling sideways."""
 
 _SUBJECT_LENGTH = 60
+_REASON_LENGTH = 160
 _SHORTEST_FOCUS = 15
 _FOCUS_FROM = 6
 """A window this many times longer than the cause's own time would press it into a few columns. Lengths in minutes."""
@@ -644,7 +645,7 @@ class _Builder:
         if revision.traffic_percent is not None:
             parts.append(sentence("{} % of traffic", revision.traffic_percent))
         if revision.ready_reason and revision.ready is not True:
-            parts.append(sentence("says {}", revision.ready_reason))
+            parts.append(sentence("says {}", shorten(revision.ready_reason, _REASON_LENGTH)))
         if revision.commits:
             sources = sorted({claim.source.value for claim in revision.commits})
             parts.append(sentence("commit by {}", _joined([_words(s) for s in sources], sentence(", "))))
@@ -981,7 +982,7 @@ def _joined(parts: Sequence[Sentence], between: Sentence) -> Sentence:
 
 
 def _words(text: str) -> Sentence:
-    """A value of one of our own enumerations."""
+    """A value of one of our own enumerations, or a time."""
     return (Words(text),)
 
 
@@ -991,10 +992,12 @@ def _counted(count: int, one: str, many: str = "", *, strong: bool = False) -> S
 
 
 def _over(groups: Sequence[ErrorGroup]) -> Sentence:
-    """`in 44 min, first …, last …`, or the one time."""
+    """`in 44 min, 2025-09-15 14:02:13–14:46:32 UTC`, or the one time."""
     first, last = min(group.first_seen for group in groups), max(group.last_seen for group in groups)
     if last - first < timedelta(seconds=1):
         return sentence("at {}", first)
+    if first.date() == last.date():
+        return sentence("in {}, {}", last - first, _words(f"{first:%Y-%m-%d %H:%M:%S}–{last:%H:%M:%S} UTC"))
     return sentence("in {}, first {}, last {}", last - first, first, last)
 
 

@@ -23,7 +23,7 @@ def chain(nodes: tuple[ChainNode, ...], edges: tuple[ChainEdge, ...]) -> list[st
     if not nodes:
         return []
     ids = {node.id: f"n{i}" for i, node in enumerate(nodes)}
-    lines = ["flowchart LR"]
+    lines = ["flowchart TB"]
     for node in nodes:
         count = f"<br/>{counted(node.count, 'time')}" if node.count is not None else ""
         lines.append(f'  {ids[node.id]}["{mermaid_label(node.label)}{count}"]:::{node.role}')

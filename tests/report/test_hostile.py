@@ -126,7 +126,7 @@ def test_in_a_terminal_nothing_moves_the_cursor_or_runs_over_the_width(text: str
 
 QUOTED = r'"[^"\n\[\]{}()<>|;`%]*(?:(?:#\d+;|<br/>)[^"\n\[\]{}()<>|;`%]*)*"'
 FLOW_LINES = (
-    r"flowchart LR",
+    r"flowchart TB",
     rf"  n\d+\[{QUOTED}\]:::(?:component|cause|symptom|other)",
     rf"  n\d+ (?:-->|-\.->)\|{QUOTED}\| n\d+",
     r"  classDef \w+ fill:#\w+,stroke:#\w+,color:#\w+",
