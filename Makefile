@@ -40,8 +40,12 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Drain3, the peer in grouping, is installed beside the rest and not into it.
 bench: setup
 	$(BIN)/python -m benchmarks.audit
+	$(BIN)/python -m benchmarks.grouping --peer $(VENV)/drain3 --lines 100000
+	$(BIN)/python -m benchmarks.ledger
+	$(BIN)/python -m benchmarks.intake --seconds 1
 
 # No index line and no download address may enter the files.
 lock:

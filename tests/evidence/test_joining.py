@@ -214,3 +214,22 @@ def test_ordinary_lines_pass_one_by_one() -> None:
     ordinary = [entry(f"order {number} stored", number) for number in range(500)]
     found = join(*ordinary)
     assert found == ordinary
+
+
+def test_a_line_is_let_go_as_soon_as_no_trace_can_reach_back_to_it() -> None:
+    joiner = Joiner()
+    first, close, later = entry("cache warmed"), entry("listening", 5), entry("ready", 26)
+    assert [*joiner.add(first), *joiner.add(close)] == []
+    assert list(joiner.add(later)) == [first, close]
+    assert list(joiner.flush()) == [later]
+
+
+def test_a_trace_behind_a_prefix_is_held_until_its_slow_lines_are_there() -> None:
+    slow = [
+        entry("12:00:00 ERROR shop Traceback (most recent call last):", 0),
+        entry('  File "/app/shop/orders.py", line 20, in charge', 300),
+        entry("    raise ValueError(amount)", 301),
+        entry("ValueError: 12", 302),
+    ]
+    (whole,) = join(*slow)
+    assert len(whole.joined) == 4
