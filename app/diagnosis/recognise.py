@@ -252,7 +252,7 @@ _ANSWERED_BY = ("dataflow.googleapis.com/job-message", "google.dataproc.agent", 
 _RELAYED = re.compile(
     r"googleapi: |\bError waiting for |\bError creating |Error from server \(|google\.api_core|\(gcloud\.|rpc error: code"
     r"|GaxiosError|gax\.rpc|\bStatusCode\.|Error code \d{1,3}, message|(?:Response|Operation)Error: code|\bHttpError \d"
-    r"|\bError 4\d\d:|boss::|StatusRuntimeException|generic::[a-z_]+:|RESOURCE_ERROR|\bError Response: \["
+    r"|HTTP Error: 4|\bError 4\d\d:|boss::|StatusRuntimeException|generic::[a-z_]+:|RESOURCE_ERROR|\bError Response: \["
     r"|AiPlatformException|\b(?:INVALID_ARGUMENT|FAILED_PRECONDITION|NOT_FOUND|ALREADY_EXISTS|PERMISSION_DENIED"
     r"|UNAUTHENTICATED|ABORTED|RESOURCE_EXHAUSTED|OUT_OF_RANGE|UNIMPLEMENTED|INTERNAL)\b"
 )

@@ -793,6 +793,8 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A request or response was above the size limit",
         when=Predicate(
             (
+                "EntityTooLarge",
+                "larger than the maximum object size",
                 "Frame size … exceeds maximum",
                 "message exceeds maximum",
                 "Received message larger than",

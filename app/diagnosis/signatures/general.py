@@ -467,6 +467,13 @@ SIGNATURES: tuple[Signature, ...] = (
         failure_class="invalid-operation",
         title="A call asks for what is not possible",
         when=_says(
+            "must start with",
+            "is not necessary",
+            "invalid location",
+            "invalid resource",
+            "invalid resource state",
+            "is not attached",
+            "invalid state",
             "which is required",
             "is not a reserved",
             "is not in",
@@ -565,6 +572,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="An API answers that something does not exist",
         when=Predicate(
             (
+                "HTTP Error: 404",
                 "Error from server (NotFound)",
                 "NotFound: 404",
                 "googleapi: Error 404",
@@ -592,6 +600,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="An API answers that something exists already",
         when=Predicate(
             (
+                "HTTP Error: 409",
                 "Error from server (AlreadyExists)",
                 "Error from server (Conflict)",
                 "Conflict: 409",
@@ -620,6 +629,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="An API finds an argument or a state wrong",
         when=Predicate(
             (
+                "HTTP Error: 400",
+                "Error code: 400",
+                "status code 400",
                 "INVALID_ARGUMENT",
                 "FAILED_PRECONDITION",
                 "UNSUPPORTED_OPERATION",

@@ -159,6 +159,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="No node fits the pod",
         when=Predicate(
             (
+                "PersistentVolumeClaim is not bound",
+                "unbound PersistentVolumeClaims",
+                "persistentvolumeclaim … is being deleted",
                 "nodes are available: … Insufficient",
                 "nodes are available: … untolerated taint",
                 "nodes are available: … had taint",

@@ -83,6 +83,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The call was refused for lack of permission",
         when=Predicate(
             (
+                "HTTP Error: 403",
                 "Original HTTP response code number = 403",
                 "status code 403",
                 "Status code 403",
@@ -110,6 +111,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "do not have permission",
             ),
             without=(
+                "billing state",
                 "storageQuotaExceeded",
                 "quota has been exceeded",
                 "has not been used in project",
@@ -161,6 +163,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The call carried no valid credentials",
         when=Predicate(
             (
+                "HTTP Error: 401",
                 "Original HTTP response code number = 401",
                 "statusCode: 401",
                 "HTTP 401",
@@ -539,6 +542,11 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The project's billing is off",
         when=Predicate(
             (
+                "inactiveBillingState",
+                "inactive billing state",
+                "billing state",
+                "billing is not active",
+                "BillingNotActive",
                 "BILLING_DISABLED",
                 "This API method requires billing to be enabled",
                 "billing account … is disabled",

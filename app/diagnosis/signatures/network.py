@@ -334,6 +334,11 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A peer cannot be reached",
         when=Predicate(
             (
+                "ConnectException: Failed to connect to",
+                "ConnectException: Connection timed out",
+                "ConnectTimeoutException",
+                "HttpConnectTimeoutException",
+                "Failed to connect to … after",
                 "dial tcp … i/o timeout",
                 "dial tcp … connect: connection timed out",
                 "connect ETIMEDOUT",
@@ -369,6 +374,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A peer refuses the connection",
         when=Predicate(
             (
+                "Connection refused (Connection refused)",
+                "java.net.ConnectException: Connection refused",
+                "target machine actively refused",
                 "connect: connection refused",
                 "ECONNREFUSED",
                 "[Errno 111] Connection refused",
@@ -396,6 +404,18 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A peer closed the connection",
         when=Predicate(
             (
+                "java.net.SocketException",
+                "Software caused connection abort",
+                "connection was aborted",
+                "Connection aborted",
+                "stream was reset",
+                "ERR_STREAM_PREMATURE_CLOSE",
+                "ECONNABORTED",
+                "unexpected EOF",
+                "Connection closed by remote",
+                "PrematureCloseException",
+                "NoHttpResponseException",
+                "failed to respond",
                 "Connection reset by peer",
                 "ECONNRESET",
                 "UNAVAILABLE: io exception",
@@ -724,6 +744,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A subnet's range is wrong",
         when=Predicate(
             (
+                "must not overlap",
+                "overlap with other subnets",
+                "Must be a CIDR address range",
                 "overlaps with an existing network",
                 "overlaps with an existing",
                 "overlaps with range",

@@ -67,7 +67,10 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Query Engine … could not be found",
                 "Query engine library for current platform … could not be found",
             ),
-            without=("Build failed:",),
+            without=(
+                "error TS",
+                "Build failed:",
+            ),
         ),
         specificity=Specificity.EXACT,
         causes=("not in the dependencies", "the build's output path", "module kinds are mixed"),
