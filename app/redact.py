@@ -12,6 +12,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import NewType
 
@@ -65,8 +66,12 @@ def redact(text: str) -> Redaction:
     lower = text.lower()
     for rule in _RULES:
         # Most text holds no trigger of most rules, and a substring test costs a fiftieth of a search.
-        if rule.triggers and not any(trigger in lower for trigger in rule.triggers):
-            continue
+        for trigger in rule.triggers:
+            if trigger in lower:
+                break
+        else:
+            if rule.triggers:
+                continue
         text, cuts = _apply(rule, text)
         if cuts:
             counts[rule.name] = counts.get(rule.name, 0) + cuts
@@ -128,39 +133,83 @@ _SECRET_NAME = re.compile(
     r"|shared[_-]?access|private[_-]?key|encryption[_-]?key|signing[_-]?key|master[_-]?key|auth[_-]?key|client[_-]?key"
     r"|subscription[_-]?key|license[_-]?key|storage[_-]?key|service[_-]?key|webhook[_-]?key|signature|x-goog-sig"
     r"|authorization|x-auth|session[_-]?(?:id|key)|mfa[_-]?code|pin[_-]?code|conn(?:ection)?[_-]?str|cookie"
+    r"|code[_-]?verifier|saml(?:response|request)|mnemonic|seed[_-]?phrase|store[_-]?pass|key[_-]?pass|become[_-]?pass"
+    r"|instrumentation[_-]?key|crumb|security[_ -]?answer|kennwort|contrase|mot[_-]?de[_-]?passe|senha|wachtwoord"
+    r"|has[lł]o(?![a-z])|парол|密码|密碼|パスワード|비밀번호"
     # Short ones only as whole words: `classname` holds `ssn`.
-    r"|(?<![a-z])(?:pass|pwd|sid|otp|cvv|cvc|ssn|salt|nonce|dsn|jwt|csrf|xsrf|hmac|bearer)(?![a-z])",
+    r"|(?<![a-z])(?:pass|pwd|pw|sid|otp|totp|cvv2?|cvc2?|ssn|salt|nonce|cnonce|dsn|jwt|csrf|xsrf|hmac|bearer|sas"
+    r"|psk)(?![a-z])"
+    r"|(?<![a-z])(?:bind|db|root|user|admin)_?(?:pw|pass)(?![a-z])",
     re.IGNORECASE,
 )
+_KEY_NAME = re.compile(
+    r"(?:^|[._-]|(?-i:(?<=[a-z])(?=[KA])))(?:key|auth|pat|sess|key-data|aes|pin|code|hash|digest_response|md5"
+    r"|license)$",
+    re.IGNORECASE,
+)
+"""Names of much that is no secret: their value decides."""
 # What such a name says when it ends like this is about the secret, not the secret; `TokenService.java:88` is a place.
 _NOT_THE_SECRET = re.compile(
-    r"(?:[._-](?:name|ref|path|file|type|count|ttl|expiry|expires(?:_in|_at)?|length|len|size|limit|timeout|version)|(?-i:Name)"
+    r"(?:[._-](?:name|ref|path|file|type|count|ttl|expiry|expires(?:_in|_at)?|length|len|size|limit|timeout|version"
+    r"|description|error|status|ur[il]|endpoint|algorithm|provider|method|policy|plugin)"
+    r"|(?-i:Name|Error|Exception|Failure|Service|Provider|Factory|Manager|Handler|Filter|Encoder|Validator)"
     r"|tokens|\.(?:java|kt|scala|py|m?[jt]sx?|go|rb|php|cs|cpp|c|h|rs))$",
     re.IGNORECASE,
 )
 _SECRET_TRIGGERS = (
-    "pass", "pwd", "pswd", "secret", "token", "credential", "key", "access", "hmac", "sig", "auth", "session", "sid",
+    "pass", "pwd", "pw", "pswd", "secret", "token", "credential", "key", "access", "hmac", "sig", "auth", "session", "sid",
     "csrf", "xsrf", "jwt", "bearer", "otp", "mfa", "pin", "cvv", "cvc", "ssn", "conn", "dsn", "salt", "nonce", "cookie",
+    "verifier", "saml", "mnemonic", "phrase", "wort", "contrase", "mot", "senha", "wachtwoord", "has", "парол", "密",
+    "パス", "비밀", "crumb", "answer", "sess", "instrument", "sas", "psk", "pat", "aes", "code",
 )  # fmt: skip
 
 _HARMLESS_VALUE = re.compile(
-    # Words that stand where a value would and are none, our own placeholders, and resource names, which are no secrets.
+    # Words that stand where a value would and are none, our own placeholders, and resource names, which are no secrets;
+    # then what code writes there: a call, the field of an object, a reference.
     r"""(?:none|null|nil|undefined|true|false|yes|no|empty|missing|required|invalid|expired|unset|redacted|hidden|n/a
-        |string|str|bytes|int|object|<[^>]*>|\[[a-z-]*\]|\*+|x{3,}|\.{3}|…|\$\{?\w+\}?|%s|\{\w*\}
+        |malformed|mismatch|await|async|new|not|is|was|must|has|cannot|verification|validation|signature|failed|denied
+        |password|secret|token|key|credentials?|bearer|basic|valuefrom|secretkeyref
+        |string|str|bytes|int|object|<[^>]*>|\[[a-z-]*\]|\*+|x{3,}|\.{3}|…|\$\{?\w+\}?|%s|\{\w*\}|\$\{\{.*
+        |(?:self|this|request|config|settings|cfg|conf|opts|options|args|env|environ|var|local|params|secrets)\.[\w.\[\]]*\(?
+        |(?:get|load|read|fetch|create|make|generate|new|find|require)[A-Z_]\w*\(.*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\(.*
         |projects/\S*|/\S*secrets?/\S*|os\.\S*|process\.\S*)[.,;:)\]}'"]*""",
     re.IGNORECASE | re.VERBOSE,
 )
 
 
-# key=value, "key": "value", key => value, <key>value, \"key\": \"value\"; with a comma only where the key itself is quoted,
-# as in ('x-api-key', '...'). Possessive, so that a long word costs one look.
+# key=value, "key": "value", key => value, <key>value, \"key\": \"value\", {"key": {"value": "..."}}; with a comma only where
+# the key itself is quoted, as in ('x-api-key', '...'). Possessive, so that a long word costs one look.
 _NAME_AND_SEPARATOR = re.compile(
-    r"(?<![\w.-])([\w.-]{2,80}+)(?:\\?[\"'`\]]{0,2}+\s{0,3}+(?:=>|:=|[:=>])|\\?[\"']\s{0,3}+,)"
-    r"\s{0,3}+(?:b(?=[\"'])|\w{1,12}\((?=[\"']))?\\?"
+    r"(?<![\w.-])([\w.-]{2,80}+)(?:(?:\\{0,7}+[\"'`\]]{0,2}+|&quot;|\\u0022)\s{0,20}+(?:=>|[:?]=|->|:(?!:)|={1,3}"
+    r"|>|;s:\d{1,5}:(?=\"))"
+    r"|\\{0,7}+[\"']\s{0,3}+(?P<listed>,))"
+    r"\s{0,20}+(?:[>|][+-]?[ \t]{0,9}\n\s{0,40}+)?"
+    r"(?:\{\s{0,20}+\\{0,7}+[\"']?(?:value|plain\w{0,9}|data|content|secret"
+    r"|string)\\{0,7}+[\"']?\s{0,9}+[:=]\s{0,20}+)?"
+    r"(?:!{1,2}\w{1,12}\s|&\w{1,20}\s|<!\[CDATA\[|&quot;|\\u0022|\"\"(?=\")|''(?=')|[bBNuUrRf](?=[\"'])|<<(?=\")"
+    r"|(?!getenv|env|get|input)\w{1,16}\((?:\d{1,6}\)\s?)?(?=\\{0,7}[\"']))?"
 )
+_QUOTE = re.compile(r"\\{0,7}[\"'`]")
 _VALUE = re.compile(
-    r"\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|[^\s,;&<>\"'){}\]\[]{1,4096}+|\[[^\]\n]{1,200}\]",
+    r"t=\d{1,12},v\d=[^\s\"']{1,400}|\"(?:[^\"\\\n]|\\.)*+\"?|'(?:[^'\\\n]|\\.)*+'?|\{(?=[^{])(?:[^\n:,\"'=\\{}]"
+    r"|\}\}|\}(?=;)|\{){4,200}\}"
+    r"|[^\s<>\"'){}\]\[]{1,4096}+|\[[^\]\n]{1,200}\]",
 )
+_VALUE_ENDS = re.compile(r"&quot;|\\u0022|[,;&](?=\s|$|[\w.%-]{1,60}\s?[=:]|[\"'{\[])|:(?=\S*@)")
+_OPAQUE_ENOUGH = re.compile(
+    r"(?=[A-Z-]*\d)(?:[A-Z0-9]{4,6}-){3,}[A-Z0-9]{4,6}|(?=[^\s]*\d)(?=[^\s]*[A-Za-z])[A-Za-z0-9+/_~=-]{16,}"
+    r"|[A-Za-z0-9+/]{12,}={1,2}|[0-9a-fA-F]{32,}"
+)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SHORT_NUMBER = re.compile(r"\d{4,8}")
+
+
+@lru_cache(maxsize=4096)
+def _announces(name: str) -> bool | None:
+    """Whether the value of this name is a secret: True for certain, False if it looks like one, None never."""
+    if _SECRET_NAME.search(name):
+        return None if _NOT_THE_SECRET.search(name) else True
+    return False if _KEY_NAME.search(name) else None
 
 
 def _cut_named(text: str) -> tuple[str, int]:
@@ -168,31 +217,158 @@ def _cut_named(text: str) -> tuple[str, int]:
     pieces: list[str] = []
     done = cuts = 0
     for match in _NAME_AND_SEPARATOR.finditer(text):
-        if match.end() < done or not _SECRET_NAME.search(match[1]) or _NOT_THE_SECRET.search(match[1]):
+        name = match[1]
+        if match.end() < done or match.end() == len(text):
             continue
-        value = _VALUE.match(text, match.end())
-        if value is None:
+        announces = _announces(name)
+        if announces is None:
             continue
-        quote = value[0][0] if value[0][0] in "\"'" else ""
-        inner = value[0].strip("\"'`\\")
+        # A name in quotes that ends with a sign: the quote that follows closes it.
+        if text[match.start() - 1 : match.start()] in ("`", "'") and text[match.end() - 1 : match.end() + 1] in (
+            "='",
+            ":'",
+        ):
+            continue
+        end, inner, quote = _value_at(text, match.end())
+        if not inner or _HARMLESS_VALUE.fullmatch(inner):
+            continue
+        if match["listed"] and (not quote or text[end : end + 3].lstrip("\"' ")[:1] in (":", "=")):
+            continue
+        if "\n" in match[0] and not quote and not (_DIGIT.search(inner) and any(c.isalpha() for c in inner)):
+            continue  # the next line of a text that ends in `password:`
+        if not announces and not _weak(name, inner):
+            continue
+        pieces += [text[done : match.end()], f"{quote}[secret]{quote}"]
+        done = end
+        cuts += 1
+    return "".join([*pieces, text[done:]]), cuts
+
+
+def _value_at(text: str, start: int) -> tuple[int, str, str]:
+    """Where the value that begins at `start` ends, what it holds, and its quote with the backslashes before it."""
+    opening = _QUOTE.match(text, start)
+    if opening and len(opening[0]) > 1:
+        line_end = text.find("\n", start)
+        line_end = len(text) if line_end < 0 else line_end
+        closing = text.find(opening[0], opening.end(), line_end)
+        if closing >= 0:
+            return closing + len(opening[0]), text[opening.end() : closing], opening[0]
+        return line_end, text[opening.end() : line_end], opening[0]
+    value = _VALUE.match(text, start)
+    if value is None:
+        return start, "", ""
+    if value[0][0] in "\"'":
+        return value.end(), value[0].strip("\"'`\\"), value[0][0]
+    ending = _VALUE_ENDS.search(text, start, value.end())
+    end = ending.start() if ending else value.end()
+    if end == value.end() and value[0][-1] in ".,;&":
+        end -= 1
+    if (
+        start
+        and "\n" in text[max(0, text.rfind("\n", 0, start)) : start]
+        and _INDENTED.search(text, *_line(text, start))
+    ):
+        # A line of its own in a configuration: the value may hold blanks.
+        rest = text.find("\n", end)
+        end = len(text) if rest < 0 else rest
+    return end, text[start:end].strip("`\\ "), ""
+
+
+_INDENTED = re.compile(r"\n[ \t]{1,40}(?:- )?[\w.-]{2,80}: \S[^\n:,{}\[\]()]*$")
+
+
+def _line(text: str, at: int) -> tuple[int, int]:
+    end = text.find("\n", at)
+    return max(0, text.rfind("\n", 0, at)), len(text) if end < 0 else end
+
+
+def _weak(name: str, value: str) -> bool:
+    if name.lower().endswith("pin"):
+        return _SHORT_NUMBER.fullmatch(value) is not None
+    return _OPAQUE_ENOUGH.fullmatch(value) is not None and not _UUID.fullmatch(value)
+
+
+_NAME_BESIDE = re.compile(
+    r"(\b(?:name|key|env|variable|id"
+    r"|field)\\{0,7}[\"']?\s{0,4}[:=]\s{0,4}\\{0,7}[\"']?([\w.-]{2,80})\\{0,7}[\"']?\s{0,4},?\s{1,40}"
+    r"\\{0,7}[\"']?(?:value|val|default|string_?value)\\{0,7}[\"']?\s{0,4}[:=]\s{0,4})",
+    re.IGNORECASE,
+)
+
+
+def _cut_beside(text: str) -> tuple[str, int]:
+    """`{"name": "DB_PASSWORD", "value": "…"}` in JSON, YAML and XML: the name of the secret is a value itself."""
+    pieces: list[str] = []
+    done = cuts = 0
+    for match in _NAME_BESIDE.finditer(text):
+        if match.start() < done or not _SECRET_NAME.search(match[2]) or _NOT_THE_SECRET.search(match[2]):
+            continue
+        end, inner, quote = _value_at(text, match.end())
         if not inner or _HARMLESS_VALUE.fullmatch(inner):
             continue
         pieces += [text[done : match.end()], f"{quote}[secret]{quote}"]
-        done = value.end()
-        cuts += 1
+        done, cuts = end, cuts + 1
     return "".join([*pieces, text[done:]]), cuts
+
+
+_RESOURCE_NAME = re.compile(r"[a-z][a-z0-9]{0,20}(?:[-.][a-z0-9]{1,20}){1,6}")
 
 
 def _prose_value(match: re.Match[str]) -> str | None:
     """`password hunter2`: only values that no word would look like."""
     value = match[2]
+    if value[0] == "[":
+        return None
+    if match[1][-1] in "\"'`" and match[1].lower().startswith("pass"):
+        return match[1] + "[secret]"
     if not (any(c.isdigit() for c in value) and any(c.isalpha() for c in value)):
+        return None
+    if not match[1].lower().startswith("pass") and _RESOURCE_NAME.fullmatch(value) and not _UUID.fullmatch(value):
         return None
     return match[1] + "[secret]"
 
 
+_ANNOUNCING_SEGMENT = re.compile(
+    r"(?:\w{0,16}[_-])?(?:reset|password|passwd|invite|invitation|accept|verify|verification|confirm|confirmation"
+    r"|activate|activation"
+    r"|magic|unsubscribe|tokens?|key|session|share|join|auth|login|sso|oauth|callback|webhooks?|hooks?|email|link"
+    r"|input|incomingwebhook)(?:[_-]\w{1,16})?/",
+    re.IGNORECASE,
+)
+
+
+def _path_segment(match: re.Match[str]) -> str | None:
+    """`/reset-password/…`: a segment that grants what the one before it says."""
+    value = match[2]
+    if "." in value or not _DIGIT.search(value) or not any(c.isalpha() for c in value) or _UUID.fullmatch(value):
+        return None
+    return f"/{match[1]}[secret]" if _ANNOUNCING_SEGMENT.fullmatch(match[1]) else None
+
+
+_HEX_PAIR = re.compile(r"[0-9a-fA-F:]{32,}")
+
+
 def _userinfo(match: re.Match[str]) -> str:
     return f"{match[1]}[secret]@"
+
+
+_LITERAL = re.compile(r"\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\\\n]|\\.)*+'")
+
+
+def _keep_first_literal(match: re.Match[str]) -> str:
+    """`login('bob', 'hunter2')`: every literal but the first."""
+    seen = 0
+
+    def one(literal: re.Match[str]) -> str:
+        nonlocal seen
+        seen += 1
+        return literal[0] if seen == 1 else f"{literal[0][0]}[secret]{literal[0][0]}"
+
+    return _LITERAL.sub(one, match[0])
+
+
+def _every_literal(match: re.Match[str]) -> str:
+    return match[1] + _LITERAL.sub(lambda literal: f"{literal[0][0]}[secret]{literal[0][0]}", match[2])
 
 
 # --- people -----------------------------------------------------------------------------------------------------------
@@ -201,7 +377,7 @@ _KEPT_ADDRESSES = {"127.0.0.1", "0.0.0.0", "169.254.169.254", "255.255.255.255"}
 
 
 def _email(match: re.Match[str]) -> str | None:
-    host = match[0].lower().replace("%40", "@").rpartition("@")[2]
+    host = re.split(r"@|%(?:25)*40|\\u0040|&#0*64;|&commat;", match[0].lower())[-1]
     return None if host.endswith("gserviceaccount.com") else "[email]"
 
 
@@ -231,17 +407,54 @@ _PRIVATE_NETS = tuple(
         "fe80::/10",
     )
 )
+_VERSION_WORDS = re.compile(
+    r"\b(?:upgrad|downgrad|install|bump|requir|version|release|package|depend|-> ?\d|=>\s?\d)", re.IGNORECASE
+)
+_VERSION_LOOKS_BACK = 80
 
 
 def _ipv4(match: re.Match[str]) -> str | None:
-    if match["version"]:
+    text, start = match.string, match.start()
+    before = text[max(0, start - _VERSION_LOOKS_BACK) : start]
+    if before and (before[-1].isalnum() or before[-1] == "."):
         return None
-    new = _ip(match["ip"])
-    return None if new is None else match[0].replace(match["ip"], new)
+    dashed = "-" in match[0]
+    parts = match[0].split("-" if dashed else ".")
+    if dashed:
+        if not (_HOST_LEAD.search(before) or (before[-1:] != "-" and text[match.end() : match.end() + 1] == ".")):
+            return None
+    elif all(len(part) <= 2 for part in parts) and (_VERSION_LEAD.search(before) or _VERSION_WORDS.search(before)):
+        # Four small numbers are a version as well as an address; words decide.
+        return None
+    return _ip(".".join(part.lstrip("0") or "0" for part in parts))
+
+
+_HOST_LEAD = re.compile(r"(?<![A-Za-z])(?:ip|ec2|host|client|static|dyn|dhcp)-$", re.IGNORECASE)
+_VERSION_LEAD = re.compile(
+    r"(?:\b(?:version|ver|release|python|protobuf|java|jdk|jre|node|dotnet|chrome|firefox|edge|driver|sdk"
+    r"|openssl)[ =:]{0,2}"
+    r"|(?:\bv|==|>=|<=|~=) ?|[A-Za-z]/)$",
+    re.IGNORECASE,
+)
 
 
 def _ipv6(match: re.Match[str]) -> str | None:
-    return _ip(match[0]) if any(c.isdigit() for c in match[0]) and match[0].count(":") >= 2 else None
+    text = match[0]
+    if text.count(":") < 2 or not ("::" in text or any(c.isdigit() for c in text)) or len(text) < 4:
+        return None
+    return _ip(text)
+
+
+def _unless_inside(match: re.Match[str]) -> str | None:
+    before = match.string[match.start() - 1 : match.start()]
+    return None if before.isalnum() or before in ("-", ".", "_") else "[personal-number]"
+
+
+def _mac(match: re.Match[str]) -> str | None:
+    before = match.string[match.start() - 1 : match.start()]
+    if before.isalnum() or before in ("-", ":", "_", "."):
+        return None
+    return None if "." in match[0] and match[0].replace(".", "").isdigit() else "[mac]"
 
 
 def _luhn(digits: str) -> bool:
@@ -255,35 +468,102 @@ def _luhn(digits: str) -> bool:
 
 
 def _card(match: re.Match[str]) -> str | None:
+    before = match.string[match.start() - 1 : match.start()]
+    escaped = match.string[match.start() - 3 : match.start()].lower() in ("%3d", "%20", "%22")
+    if not escaped and (before.isalnum() or before in ("-", ".")):
+        return None
     digits = re.sub(r"\D", "", match[0])
     return "[card]" if 13 <= len(digits) <= 19 and _luhn(digits) else None
 
 
+_IBAN_COUNTRIES = (
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20 EG29 ES24 FI18 FO18 FR27 "
+    "GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 "
+    "MD24 ME22 MK19 MR27 MT31 MU30 NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 SA24 SC31 SD18 SE24 SI19 SK24 SM27 ST25 SV28 "
+    "TL23 TN24 TR26 UA29 VA22 VG24 XK20"
+)
+_IBAN_LENGTHS = {country[:2]: int(country[2:]) for country in _IBAN_COUNTRIES.split()}
+"""How long an account number of each country is."""
+
+
 def _iban(match: re.Match[str]) -> str | None:
-    text = match[0].replace(" ", "")
-    if not 15 <= len(text) <= 34:
+    if match.string[match.start() - 1 : match.start()].isalnum():
         return None
-    number = "".join(str(int(c, 36)) for c in text[4:] + text[:4])
+    text = re.sub(r"[ -]", "", match[0]).upper()
+    length = _IBAN_LENGTHS.get(text[:2], 0)
+    if not length or len(text) < length:
+        return None
+    number = "".join(str(int(c, 36)) for c in text[4:length] + text[:4])
     return "[iban]" if int(number) % 97 == 1 else None
 
 
 # --- opaque values ----------------------------------------------------------------------------------------------------
 
+_CLASS_TABLE = {
+    c: "1" if 48 <= c <= 57 else "A" if 65 <= c <= 90 else "a" if 97 <= c <= 122 else "-" for c in range(128)
+}
+_CHANGE = re.compile(r"1(?=[Aa])|A(?=[1a])|a(?=[1A])")
+_SUBRESOURCE = re.compile(r"sha(?:256|384|512)-[A-Za-z0-9+/]{43,86}={0,2}")
+_SEGMENT = re.compile(r"[A-Za-z0-9]+")
+_VENDOR_WORD = re.compile(
+    r"(?:^|[_-])(?:live|test|prod|sandbox|sec|secret|priv|pat|api|apikey|key|tok|token|tkn|pw|sk|rk|oauth|auth"
+    r"|personal"
+    r"|access|refresh|uat|svc)[_-]",
+    re.IGNORECASE,
+)
+_ID_PREFIXES = (
+    "id req request trace span commit sha sha1 sha256 sha512 md5 rev revision build job task run digest image layer uid evt "
+    "event msg message container docker pod node op operation session corr correlation txn tx order user hash blob etag git "
+    "tag version object"
+)
+_ID_WORDS = frozenset(_ID_PREFIXES.split())
+_HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+_ANNOUNCED_HEX = re.compile(r"(?:^|/)([A-Za-z]{2,12})_(?:[a-z0-9]{1,10}_)?[0-9a-fA-F]{32,}$")
+_NO_NAME = 0.34
+"""How often neighbours change class in what is no name."""
+_RANDOM = 0.42
+"""The same in what is random without doubt, so that a run with few or no digits needs no more."""
+
 
 def _opaque(match: re.Match[str]) -> str | None:
     """A run that mixes cases and digits without the rhythm of words: nobody named anything like that.
 
-    The measure is how often neighbouring characters change class: about .6 in random base64, below .25 in identifiers.
+    The measure is how often neighbouring characters change class: about .6 in random base64, below .25 in identifiers. It
+    is taken of the whole and of each part, so that words before it do not dilute it. A long hexadecimal part is an id or a
+    digest unless a word that no id begins with stands before it.
     """
     text = match[0]
-    classes = _classes(text)
-    if min(classes.count(1), classes.count(2), classes.count(3)) < 2:
+    classes = text.translate(_CLASS_TABLE)
+    digits, upper = classes.count("1"), classes.count("A")
+    if not digits and upper < _MANY_CAPITALS:
         return None
-    return "[opaque]" if _changes(text) >= _NO_NAME else None
+    mixed = digits >= 2 and upper >= 2 and classes.count("a") >= 2
+    if mixed and len(_CHANGE.findall(classes)) / len(text) >= _NO_NAME:
+        return None if _SUBRESOURCE.fullmatch(text) else "[opaque]"
+    longest = max(_SEGMENT.findall(text), key=len, default="")
+    if len(longest) < _LONG_PART:
+        return None
+    if _HEX.fullmatch(longest):
+        announced = _ANNOUNCED_HEX.search(text)
+        return "[opaque]" if announced and announced[1].lower() not in _ID_WORDS else None
+    classes = longest.translate(_CLASS_TABLE)
+    digits, upper = classes.count("1"), classes.count("A")
+    changes = len(_CHANGE.findall(classes)) / len(longest)
+    if upper and upper + digits < len(longest):
+        if digits:
+            return "[opaque]" if changes >= _NO_NAME and upper >= 2 else None
+        return "[opaque]" if changes >= _RANDOM and len(longest) >= _LONG_ONE_CASE else None
+    random = digits >= _MANY_DIGITS and changes >= _ONE_CASE
+    return "[opaque]" if random and (len(longest) >= _LONG_ONE_CASE or _VENDOR_WORD.search(text)) else None
 
 
-_NO_NAME = 0.34
-"""How often neighbours change class in what is no name."""
+_MANY_CAPITALS = 5
+_MANY_DIGITS = 4
+"""More than a version or a plain number in a name has."""
+_LONG_PART = 16
+_LONG_ONE_CASE = 30
+_ONE_CASE = 0.25
+"""Changes between letters and digits in a random run of one case: .4 of them."""
 
 
 def _classes(text: str) -> list[int]:
@@ -297,17 +577,21 @@ def _changes(text: str) -> float:
 _DIGIT = re.compile(r"\d")
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/]{60}")
 _B64_LINE = r"[A-Za-z0-9+/]{40,}={0,2}"
+_UUID_TAIL = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_IP_PART = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 
 _RULES: tuple[_Rule | _Scan, ...] = (
     _Rule(
         "private key",
-        ("private key", "begin", "-----end"),
+        ("private", "-----begin", "-----end", "key-file"),
         # A block cut off at either end is still a key: to the END line, or as far as base64 goes.
         re.compile(
-            r"-----BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|PGP MESSAGE|CERTIFICATE REQUEST)[A-Z ]*-----(?:.*?-----END [A-Z0-9 ]*-----"
+            r"-----BEGIN [A-Z0-9 ]{0,40}(?:PRIVATE KEY|PGP MESSAGE|CERTIFICATE REQUEST)[A-Z ]{0,20}-----"
+            r"(?:(?:(?!-----(?:END|BEGIN) )[\s\S]){0,20000}?-----END [A-Z0-9 ]{0,40}-----"
             r"|(?:\s|\\[nr]|[A-Za-z0-9+/=:,]|-(?!----))*)"
-            r"|(?<![A-Za-z0-9+/])(?:" + _B64_LINE + r"(?:\s|\\[nr])+)+-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----",
-            re.DOTALL,
+            r"|(?<![A-Za-z0-9+/])(?:" + _B64_LINE + r"(?:\s|\\[nr])+)+-----END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----"
+            r"|(?:Private-Lines: \d{1,4}(?:\s|\\[nr]){1,4}(?:[A-Za-z0-9+/=]{16,}(?:\s"
+            r"|\\[nr]){0,4})+(?:Private-MAC: \w{1,128})?)"
         ),
         _always("[private-key]"),
     ),
@@ -320,22 +604,52 @@ _RULES: tuple[_Rule | _Scan, ...] = (
     _Rule(
         "url credentials",
         ("@",),
-        re.compile(r"\b([a-z][a-z0-9+.-]{1,30}://)([^\s/@\"'<>]{1,500})@", re.IGNORECASE),
+        re.compile(
+            r"\b([a-z][a-z0-9+.-]{1,30}+://)"
+            r"(?:[^\s/@:\"'<>]{0,200}:(?!\d{1,5}/)[^\s\"'<>?]{1,300}"
+            r"|[^\s/@\"'<>]{1,500})@(?=[\w.\[-]{1,200}(?:[:/?,;\s\"'\\)\]]|$))",
+            re.IGNORECASE,
+        ),
         _userinfo,
+    ),
+    _Rule(
+        "url credentials",
+        ("@",),
+        re.compile(r"\b([a-z][a-z0-9+.-]{1,30}+://)([^\s/@\"'<>]{1,500})@", re.IGNORECASE),
+        lambda m: None if m[2] == "[secret]" else _userinfo(m),
     ),
     _Rule(
         "dsn credentials",
         ("@tcp(", "@unix(", "@("),
-        re.compile(r"\b([\w.%-]{1,60}:)[^\s:@/]{1,200}@(?=(?:tcp|unix)?\()"),
+        re.compile(r"(?<![\w.%-])([\w.%-]{1,60}:)[^\s:@/]{1,200}@(?=(?:tcp|unix)?\()"),
         lambda m: f"{m[1]}[secret]@",
+    ),
+    _Rule(
+        "dsn credentials",
+        ("jdbc:oracle", "sqlplus", "impdp", "expdp", "rman"),
+        re.compile(
+            r"((?:jdbc:oracle:\w{2,6}:|\b(?:sqlplus|sqlldr|impdp|expdp|rman|exp"
+            r"|imp)\s{1,3}(?:-\w\s)?)[\w$\"]{1,60}/)[^\s@]{1,200}@",
+            re.IGNORECASE,
+        ),
+        lambda m: f"{m[1]}[secret]@",
+    ),
+    _Rule(
+        "dsn credentials",
+        (":5432:", ":5433:", ":6432:", ":*:"),
+        re.compile(r"(?<![\w.*-])([\w.*-]{1,100}:(?:5432|5433|6432|\*):[\w*-]{1,63}:[\w*.@-]{1,63}:)[^\s:]{3,200}"),
+        _keep_lead("[secret]"),
     ),
     _Rule("jwt", ("eyj",), re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]*){1,4}"), _always("[jwt]")),
     _Rule(
         "webhook address",
-        ("hooks.", "webhook"),
+        ("hooks.", "webhook", "/with/key/", "chat.googleapis", "api.telegram"),
         re.compile(
-            r"(https?://(?:hooks\.slack\.com/(?:services|workflows|triggers)|[\w.-]*discord(?:app)?\.com/api/webhooks"
-            r"|[\w.-]*webhook\.office\.com/\w+|hooks\.zapier\.com/hooks|chat\.googleapis\.com/v1/spaces)/)\S+",
+            r"(https?://(?:hooks\.slack\.com/(?:services|workflows|triggers|commands|actions)"
+            r"|[\w.-]{0,60}discord(?:app)?\.com/api/webhooks"
+            r"|[\w.-]{0,100}webhook\.office\.com/\w{1,40}|outlook\.office\.com/webhook|hooks\.zapier\.com/hooks"
+            r"|chat\.googleapis\.com/v1/spaces"
+            r"|api\.telegram\.org(?=/bot)|maker\.ifttt\.com/trigger)/)\S+",
             re.IGNORECASE,
         ),
         _keep_lead("[secret]"),
@@ -345,34 +659,89 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         (),
         re.compile(
             r"(?<![A-Za-z0-9])(?:"
-            r"gh[pousr]_[\w-]{16,}(?:\.[\w-]+)*|github_pat_\w{20,}|gl(?:pat|ptt|dt|rt|cbt|ft|soat|sa)[-_][\w-]{16,}"
-            r"|AKIA[A-Z0-9]{12,}|A(?:SIA|GPA|IDA|ROA|NPA|NVA)[A-Z0-9]{16,}|AIza[\w-]{30,}|ya29\.[\w.-]{10,}"
-            r"|1//0[\w-]{20,}|GOCSPX-[\w-]{10,}|4/0[A-Za-z][\w-]{20,}"
-            r"|xox[a-z]-[\w-]{8,}|xapp-[\w-]{10,}|[spr]k_(?:live|test|prod)_\w{8,}|whsec_[\w+/=-]{10,}"
-            r"|sk-[\w-]{16,}|SG\.[\w-]{10,}\.[\w-]{10,}|key-[0-9a-f]{32}|npm_\w{20,}|pypi-[\w-]{16,}|hf_\w{20,}"
-            r"|do[opr]_v1_\w{20,}|shp(?:at|ca|pa|ss)_\w{16,}|sq0\w{3}-[\w-]{16,}|EAA[A-Za-z0-9]{20,}|PMAK-[\w-]{20,}"
-            r"|NRAK-\w{16,}|NR[A-Z]{2}-\w{16,}|dckr_pat_[\w-]{16,}|ATATT3[\w=-]{16,}|ATBB\w{16,}|lin_api_\w{16,}|ntn_\w{16,}"
-            r"|hv[sbr]\.[\w-]{16,}|dapi[0-9a-f]{32}|AGE-SECRET-KEY-1\w{20,}"
-            r"|glc_[\w+/=]{16,}|glsa_\w{16,}|sntry[su]_[\w+/=-]{16,}"
-            r"|rubygems_[0-9a-f]{20,}|pul-[0-9a-f]{30,}|tfp_\w{20,}|figd_[\w-]{20,}|fo1_[\w-]{20,}|rk-\w{20,}|r8_\w{20,}"
+            r"gh[pousr]_[\w-]{16,}(?:\.[\w-]+)*|github_pat_\w{20,}|gl(?:pat|ptt|dt|rt|cbt|ft|soat|sa|agent|oas|imt"
+            r"|ffct)[-_][\w-]{16,}"
+            r"|AKIA[A-Z0-9]{12,}|A(?:SIA|GPA|IDA|ROA|NPA|NVA|BIA|CCA)[A-Z0-9]{16,}|AIza[\w-]{30,}|ya29\.[\w.-]{10,}"
+            r"|1//0[\w-]{20,}|GOCSPX-[\w-]{10,}|4/0[A-Za-z][\w-]{20,}|GOOG1?[A-Z0-9]{20,}|LTAI[A-Za-z0-9]{12,}"
+            r"|SCW[A-Z0-9]{17}"
+            r"|xox[a-z][-.][\w.-]{8,}|x(?:app|wfp|oxe)-[\w-]{10,}|[spr]k_(?:org_)?(?:live|test|prod)_\w{8,}"
+            r"|whsec_[\w+/=-]{10,}"
+            r"|[sprc]k-[\w-]{16,}|sk_[0-9a-f]{32,}|SG\.[\w-]{10,}\.[\w-]{10,}|key-[0-9a-f]{32}|npm_\w{20,}"
+            r"|pypi-[\w-]{16,}"
+            r"|hf_\w{20,}|csk-\w{20,}|(?:rzp|pay|shippo|duffel|flwsec|live|test)_(?:live|test|prod"
+            r"|[0-9a-f]{32})[\w-]{0,120}"
+            r"|do[opr]_v1_\w{20,}|shp(?:at|ca|pa|ss|tka)_\w{16,}|sq0\w{3}-[\w-]{16,}|EAA[A-Za-z0-9]{20,}"
+            r"|PMAK-[\w-]{20,}"
+            r"|access_token\$\w{4,20}\$\w{8,}\$\w{16,}|(?:access|public|link)-(?:production|sandbox"
+            r"|development)-[\w-]{30,}"
+            r"|NRAK-\w{16,}|NR[A-Z]{2}-\w{16,}|dckr_[po]at_[\w-]{16,}|ATATT3[\w=-]{16,}|ATBB\w{16,}|ATCTT3[\w=-]{16,}"
+            r"|lin_(?:api|oauth)_\w{16,}|ntn_\w{16,}|hv[sbr]\.[\w-]{16,}|(?:dapi|dose|dkea|pub)[0-9a-f]{32}(?:-\d)?"
+            r"|AGE-SECRET-KEY-1\w{20,}|dt0[a-z]\d\d\.\w{20,}\.\w{20,}|pat[A-Za-z0-9]{14}\.[0-9a-f]{32,}"
+            r"|st\.[0-9a-f-]{20,}\.[0-9a-f]{20,}(?:\.[0-9a-f]{20,})?|\d/\d{12,}/\d{12,}:[0-9a-f]{20,}"
+            r"|glc_[\w+/=]{16,}|glsa_\w{16,}|sntry[su]_[\w+/=-]{16,}|hc[abx]i[kc]_\w{20,}"
+            r"|v1\.0-[0-9a-f]{20,}-[0-9a-f]{40,}"
+            r"|rubygems_[0-9a-f]{20,}|pul-[0-9a-f]{30,}|tfp_\w{20,}|figd_[\w-]{20,}|fo1_[\w-]{20,}|r8_\w{20,}"
+            r"|sgp_\w{20,}"
             r"|gsk_\w{20,}|xai-\w{20,}|pplx-\w{20,}|AC[0-9a-f]{32}|SK[0-9a-f]{32}|\d{8,10}:AA[\w-]{30,}|vercel_\w{16,}"
-            r"|lsv2_\w{16,}|pscale_\w+_[\w-]{16,}|sbp_[0-9a-f]{30,}|oy2[a-z0-9]{43}|CFPAT-[\w-]{16,}|CCIPAT_\w{16,}"
-            r"|bkua_\w{16,}|dp\.(?:pt|st|ct)\.\w{16,}|[\w-]{8,}\.atlasv1\.[\w-]{20,}|AAAA[\w-]{7}:[\w-]{60,}"
+            r"|lsv2_\w{16,}|pscale_\w{2,10}_[\w-]{16,}|sbp_[0-9a-f]{30,}|oy2[a-z0-9]{43}|CFPAT-[\w-]{16,}"
+            r"|CCIPAT_\w{16,}"
+            r"|bkua_\w{16,}|dp\.(?:pt|st|ct|sa|scim|audit)\.\w{16,}|AAAA[\w-]{7}:[\w-]{60,}|sq[uap]_[0-9a-f]{40}"
+            r"|HRKU-[\w-]{20,}|napi_\w{20,}|rdme_\w{20,}|[0-9a-f]{32}-(?:us\d{1,2}|[0-9a-f]{8}-[0-9a-f]{8})(?![\w-])"
+            r"|(?:sdk|mob|api|rel|xaat|xapt|pat-[a-z]{2,3}\d|waka_|key|sk|token|tok|secret)[-_]?" + _UUID_TAIL +
+            r"|[a-z][\w-]{13,20}\.atlasv1\.[\w-]{20,}"
             r")"
         ),
         _always("[token]"),
     ),
     _Rule(
+        "token",
+        (".atlasv1.", "xprv", "0x"),
+        re.compile(
+            r"(?<![\w-])(?:[A-Za-z0-9]{8,24}\.atlasv1\.[\w-]{20,}|[xyz]prv[1-9A-HJ-NP-Za-km-z]{90,}"
+            r"|(?<=key )0x[0-9a-fA-F]{64})"
+        ),
+        _always("[token]"),
+    ),
+    _Rule(
+        "password hash",
+        ("$", "{ssha", "{sha", "{crypt", "{md5", "hash", ":::"),
+        re.compile(
+            r"(?<![\w$])(?:(?:pbkdf2[\w:-]{0,20}|scrypt|bcrypt\w{0,8}|argon2\w{0,2}|sha\d{1,3}"
+            r"|md5)[:$][\w:$=,./+-]{20,400}={0,2}"
+            r"|\$(?:2[abxy]?|apr1|[156y]|7|argon2\w{0,2}|scrypt|pbkdf2[\w-]{0,10}|P|H|S"
+            r"|md5)\$[\w:$=,./+-]{16,400}={0,2}"
+            r"|\{(?:SSHA|SHA|CRYPT|MD5|SMD5)\d{0,3}\}[\w$./+=]{12,200}|[0-9a-f]{32}:[0-9a-f]{32}(?=:::)"
+            r"|(?:(?<=ntlm hash )|(?<=nt hash )|(?<=password hash ))[0-9a-f]{32,128})",
+            re.IGNORECASE,
+        ),
+        lambda m: "[hash]" if "$" in m[0] or m[0][0] == "{" or _HEX_PAIR.fullmatch(m[0]) else None,
+    ),
+    _Rule(
         "cookie",
         ("cookie",),
-        re.compile(r"((?:set-)?cookie[\"']?\s{0,3}(?:[:=,]|=>)\s{0,3}[\"']?)(?=\S)[^\n\"']{2,}", re.IGNORECASE),
+        re.compile(
+            r"((?:set-)?cookies?(?:[\"']?\s{0,3}(?:[:=]|=>)|[\"']\s{0,3},)\s{0,3}[\"']?)(?=\S)[^\n\"']{2,}", re.IGNORECASE
+        ),
+        _keep_lead("[secret]"),
+    ),
+    _Rule(
+        "authorization",
+        ("authorization",),
+        # These schemes spread over the line; what follows their name is one secret.
+        re.compile(
+            r"((?:proxy-)?authorization[\\\"']{0,9}\s{0,3}(?:[:=,]|=>)\s{0,3}[\\\"'\[]{0,9}"
+            r"(?:digest|aws4-hmac-sha256|hawk|oauth|mac|signature|goog4-\S{1,20}"
+            r"|sharedkey\w{0,4})\s{1,3})[^\n]{3,2000}",
+            re.IGNORECASE,
+        ),
         _keep_lead("[secret]"),
     ),
     _Rule(
         "authorization",
         ("auth", "bearer", "basic", "digest", "negotiate", "apikey"),
         re.compile(
-            r"((?:proxy-)?authorization[\\\"']{0,3}\s{0,3}(?:[:=,]|=>)\s{0,3}[\\\"'\[]{0,3}(?:[A-Za-z][\w-]{1,20}\s{1,3})?)"
+            r"((?:proxy-)?authorization[\\\"']{0,9}\s{0,3}(?:[:=,]"
+            r"|=>)\s{0,3}[\\\"'\[]{0,9}(?:[A-Za-z][\w-]{1,20}\s{1,3})?)"
             r"[^\s\"',;\\]{3,}",
             re.IGNORECASE,
         ),
@@ -380,88 +749,361 @@ _RULES: tuple[_Rule | _Scan, ...] = (
     ),
     _Rule(
         "bearer",
-        ("bearer", "basic", "digest"),
-        re.compile(r"(\b(?:bearer|basic)\s{1,3})(?=[\w.~+/=-]*(?:\d|[A-Z]|=))([\w.~+/=-]{8,})", re.IGNORECASE),
+        ("bearer", "basic", "digest", "negotiate", "ntlm", "ssws", "auth plain", "auth login"),
+        re.compile(
+            r"(\b(?:bearer|basic|negotiate|ntlm|ssws|auth plain|auth login)\s{1,3})(?=[\w.~+/-]{0,4000}(?:\d|[A-Z]|=))"
+            r"([\w.~+/-]{8,4000}={0,2})(?!=)",
+            re.IGNORECASE,
+        ),
         lambda m: (
             m[1] + "[secret]"
             if any(c.isdigit() for c in m[2]) or "=" in m[2] or not (m[2].islower() or m[2].istitle())
             else None
         ),
     ),
+    _Rule(
+        "personal number",
+        ("ssn", "sin", "nino", "insurance", "cpf", "cnpj", "aadha", "pan", "dni", "nie", "codice", "nir", "bsn", "tfn", "pesel",
+         "passport", "tax", "national", "birth", "dob", "licen", "ein", "social", "steuer", "nhs",
+         "medicare", "id_number", "curp",
+         "rut", "personnummer"),
+        re.compile(
+            r"((?<![a-z])(?:ssn|sin|nino|national[ _-]?(?:insurance|id)|cpf|cnpj|aadhaar|aadhar|pan|dni|nie"
+            r"|codice[ _-]?fiscale|nir|bsn|tfn|pesel"
+            r"|passport|tax[ _-]?id|steuer[ _-]?id|date[ _-]?of[ _-]?birth|birth[ _-]?(?:date|day)|dob"
+            r"|driv\w{2,4}[ _-]?licen[sc]e|ein|nhs|medicare|id[ _-]?number"
+            r"|curp|rut|personnummer|social[ _-]?security(?:[ _-]?number)?)(?:[ _-]?(?:number|no|nr"
+            r"|num))?[\\\"']{0,3}\s{0,2}[:=# ]\s{0,2}[\\\"']{0,3})"
+            r"(?=(?:[ ./-]?[A-Z0-9]){0,12}\d(?:[ ./-]?[A-Z0-9]){0,6}\d(?:[ ./-]?[A-Z0-9]){0,6}\d)"
+            r"[A-Z0-9](?:[ ./-]?[A-Z0-9]){5,24}(?![A-Za-z0-9])",
+            re.IGNORECASE,
+        ),
+        _keep_lead("[personal-number]"),
+    ),
+    _Rule(
+        "secret in prose",
+        ("mnemonic", "phrase"),
+        re.compile(
+            r"((?:mnemonic|(?:seed|recovery|backup"
+            r"|secret) phrase)\W{1,6}(?:is\W{1,3})?)(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8}", re.IGNORECASE),
+        _keep_lead("[secret]"),
+    ),
+    _Scan("named secret", ("value", "val", "default"), _cut_beside),
     _Scan("named secret", _SECRET_TRIGGERS, _cut_named),
     _Rule(
-        "secret option",
-        ("--", "-p", "-u"),
+        "named secret",
+        ("%3", "%253", "%25253"),
+        # key=value and "key": "value" with their signs percent-encoded, once or more often.
         re.compile(
-            r"(--?[\w-]{0,24}(?:pass(?:word|wd|phrase)?|pwd|secret|token|api-?key|access-?key|credential)[\w-]{0,16}\s{1,3})"
+            r"((?:pass(?:word|wd|phrase|code)?|pwd|secret|token|api_?key|access_?key|private_?key|credential"
+            r"|session_?id|otp|auth)\w{0,20}"
+            r"(?:%(?:25){0,3}(?:2[027]|5[BD])|\+|\s){0,4}%?(?:(?<=%)(?:25){0,3}3[DA]"
+            r"|(?<=5D)=)(?:%(?:25){0,3}2[027]|\+|\s){0,4})"
+            r"((?:[^\s&\"'<>%]|%(?!(?:25){0,3}2[0267C]|(?:25){0,3}7D)){1,400})",
+            re.IGNORECASE,
+        ),
+        _keep_lead("[secret]"),
+    ),
+    _Rule(
+        "named secret",
+        ("</",),
+        re.compile(
+            r"(<[\w.:-]{0,40}(?:passw|passphrase|pwd|secret|token|apikey|api-key|credential|privatekey|cvv"
+            r"|ssn)[\w.:-]{0,40}"
+            r"(?:\s[^<>]{0,200})?>)(?!\[)[^<\n]{1,2000}(?=</)",
+            re.IGNORECASE,
+        ),
+        _keep_lead("[secret]"),
+    ),
+    _Rule(
+        "secret literal",
+        ("secret", "token", "key", "pass", "sensitive", "credential"),
+        re.compile(
+            r"(\b(?:Secret|Sensitive|Password|Passphrase|Token|ApiKey"
+            r"|Credential)[A-Za-z]{0,12}\(\s?)(?:\"[^\"\n]{4,400}\"|'[^'\n]{4,400}')(?=\s?\))",
+        ),
+        _keep_lead("'[secret]'"),
+    ),
+    _Rule(
+        "SQL",
+        ("identified", "password"),
+        re.compile(
+            r"(\bidentified\s{1,3}(?:with\s{1,3}\S{1,60}\s{1,3})?(?:by|as)\s{1,3}(?:password\s{1,3}|values\s{1,3}"
+            r"|random\s{1,3}password)?"
+            r"|(?<![\w\"'-])password(?:\s{1,3}|\s{0,3}=\s{0,3}|\s?\(\s?)N?(?=[\"']))(\"[^\"\n]{1,400}\""
+            r"|'[^'\n]{1,400}'|[^\s;'\"()]{3,200})",
+            re.IGNORECASE,
+        ),
+        lambda m: None if _HARMLESS_VALUE.fullmatch(m[2].strip("'\"")) else m[1] + "'[secret]'",
+    ),
+    _Rule(
+        "SQL",
+        ("values",),
+        re.compile(
+            r"(\binto\s(?:[\w.`\"]{0,60}(?:user|account|member|credential|customer|login)[\w.`\"]{0,60}\s{1,3}"
+            r"|[^()\n]{1,200}\([^()\n]{0,2000}(?:passw|secret|token|pwd|ssn|hash"
+            r"|card)[^()\n]{0,2000}\)\s{0,3})values\s{0,3})"
+            r"((?:\((?:[^()'\"\n]|'(?:[^'\\\n]|\\.)*+'|\"(?:[^\"\\\n]|\\.)*+\"){1,4000}\)[,\s]{0,3}){1,50})",
+            re.IGNORECASE,
+        ),
+        _every_literal,
+    ),
+    _Rule(
+        "SQL",
+        ("parameters: (", "params: (", "parameters: [(", "params=(", "args: ("),
+        re.compile(
+            r"(\b(?:parameters|params|args)[:=] ?\[?)(\((?:[^()'\"\n]|'(?:[^'\\\n]|\\.)*+'|\"(?:[^\"\\\n]"
+            r"|\\.)*+\"){1,4000}\))"),
+        _every_literal,
+    ),
+    _Rule(
+        "SQL",
+        ("parameters: $", "binding parameter"),
+        re.compile(
+            r"(\bparameters: )(\$\d[^\n]{1,4000})|(binding parameter [^\n]{0,80} - )\[[^\n]{1,400}\]", re.IGNORECASE),
+        lambda m: m[3] + "[secret]" if m[3] else _every_literal(m),
+    ),
+    _Rule(
+        "SQL",
+        ("row contains (",),
+        re.compile(r"(row contains \()[^\n]{1,8000}(?=\))"),
+        _keep_lead("[row]"),
+    ),
+    _Rule(
+        "credentials of a call",
+        ("construct(", "bind", "login(", "auth", "password(", "connect(", "pgp_sym", "credentials"),
+        re.compile(
+            r"\b(?:__construct|pgp_sym_\w{1,20}|auth\s?=\s?|credentials\s?=\s?|simple_bind\w{0,4}|login"
+            r"|authenticate|\w{0,8}sql\w{0,8}connect|PlainAuth|HTTPBasicAuth|\w{0,8}basic_?auth"
+            r"|check_password\w{0,8}|verify_password|set_password|create_user)\((?:[^()'\"\n]|'(?:[^'\\\n]|\\.)*+'"
+            r"|\"(?:[^\"\\\n]|\\.)*+\"){1,2000}\)",
+            re.IGNORECASE,
+        ),
+        _keep_first_literal,
+    ),
+    _Rule(
+        "secret option",
+        ("--", "-p", "-u", "-var", "-store", "-key"),
+        re.compile(
+            r"((?<![\w-])--?[\w-]{0,24}(?:pass(?:word|wd|phrase)?|pwd|secret|token|api-?key|access-?key"
+            r"|credential)[\w-]{0,16}\s{1,3})"
             r"(?!-)([^\s\"']{3,}|\"[^\"\n]*\"|'[^'\n]*')",
             re.IGNORECASE,
         ),
         _keep_lead("[secret]"),
     ),
     _Rule(
-        "secret in prose",
-        ("pass", "pwd", "secret", "token", "key", "credential"),
+        "secret option",
+        ("-u", "--user", "--proxy-user"),
         re.compile(
-            r"(\b(?:password|passwd|passphrase|pwd|secret|token|api[ _-]?key|access[ _-]?key|credentials?)"
-            r"(?:\s{1,2}(?:is|was|of|for|value|=>|->|used|using)){0,2}\s{1,2}[\"'`]?)([^\s\"'`,;)\]}]{8,})",
-            re.IGNORECASE,
-        ),
-        _prose_value,
+            r"((?<!\S)(?:-u|-U|--user|--proxy-user)[ =]?[\"']?[^\s:\"'=/-][^\s:\"'=/]{0,100}:)(?!//)[^\s\"']{2,200}"),
+        _keep_lead("[secret]"),
     ),
     _Rule(
-        "url parameter",
-        ("?", "&"),
+        "secret option",
+        ("sshpass", "docker", "podman", "mysql", "mariadb", "redis-cli", "sqlcmd", "bcp", "openssl", "ldap", "mongo", "helm",
+         "az ", "7z", "zip", "net use", "htpasswd", "smbclient", "osql", "isql", "snowsql", "cqlsh", "clickhouse",
+         "rabbitmq", "twine", "lftp", "net user", "chpasswd", "-pw", "rclone", "ssh-keygen", "literal=", "vault", "http "),
         re.compile(
-            r"([?&;](?:code|state|key|sig|signature|token|auth|apikey|x-[\w-]{0,30}|hash|hmac|ticket|assertion|se|sp|sv)=)"
-            r"([^\s&\"'<>#;]{6,})",
+            r"(\b(?:sshpass|(?:docker|podman|helm|buildah|skopeo|az|oc)\b[^\n|;]{0,80}?\blogin|sqlcmd|osql|isql"
+            r"|bcp|mongo\w{0,8}|cqlsh|az|7z[a-z]?|zip|unzip"
+            r"|snowsql|smbclient|twine|mosquitto_\w{3})\b[^\n|;]{0,200}?\s-[pPU]\s{0,2}|(?<!\S)-pw\s"
+            r"|\brclone obscure\s|\bssh-keygen\b[^\n|;]{0,100}?\s-N\s|\blftp\b[^\n|;]{0,60}?\s-u\s\w{1,40},"
+            r"|\bnet user\s\S{1,60}\s|\bchpasswd\b[^\n]{0,40}?\w{1,40}:|--from-literal=[\w.-]{1,60}="
+            r"|\bvault\s(?:kv\s)?(?:write|put)\s\S{1,100}\s\w{1,60}=|\bhttps?\s-a\s\w{1,40}:|\b(?:mysql"
+            r"|mariadb)\w{0,10}\b[^\n|;]{0,200}?\s-p(?=\S)|\bredis-cli\b[^\n|;]{0,200}?\s-a\s{1,3}"
+            r"|\bldap\w{2,10}\b[^\n|;]{0,200}?\s-w\s{1,3}|\bopenssl\b[^\n|;]{0,200}?(?:\s-[kK]\s{1,3}"
+            r"|-pass\w{0,4}\spass:)|\bnet use\b[^\n|;]{0,120}?/user:\S{1,60}\s{1,3}"
+            r"|\bhtpasswd\b[^\n|;]{0,80}?\s-\w{0,4}b\w{0,4}\s\S{1,80}\s\S{1,80}\s|\brabbitmqctl\s\w{4,20}_(?:user"
+            r"|password)\s\S{1,60}\s)"
+            r"(\"[^\"\n]{1,200}\"|'[^'\n]{1,200}'|[^\s\"'-][^\s\"']{2,200})",
             re.IGNORECASE,
         ),
         _keep_lead("[secret]"),
     ),
     _Rule(
+        "secret option",
+        ("auth",),
+        re.compile(r"(\bAUTH[\"']?,?\s{1,2}(?:[\"']?default[\"']?,?\s{1,2})?[\"']?)(?=[^\s\"]{0,200}\d)(?=[^\s\"]{0,200}[A-Za-z])[^\s\"]{6,200}"),
+        _keep_lead("[secret]"),
+    ),
+    _Rule(
+        "secret in prose",
+        ("pass", "pwd", "secret", "token", "key", "credential"),
+        re.compile(
+            r"((?<![A-Za-z])(?:password|passwd|passphrase|passcode|pwd|pass|requirepass|secret|token|(?:api|access"
+            r"|private|encryption|signing|master|secret)[ _-]?key"
+            r"|credentials?)(?:(?:\s{1,2}(?:is|was|of|provided:?|supplied:?|given:?|entered:?|received:?|value|=>"
+            r"|->|=|used|using|to|set|for(?:\s(?:user\s)?\S{1,60})?)){0,3}\s{1,9}[\"'`]?"
+            r"|[|;\t]{1,2}))([^\s\"'`,;|)\]}]{6,})",
+            re.IGNORECASE,
+        ),
+        _prose_value,
+    ),
+    _Rule(
+        "one-time code",
+        ("otp", "code", "pin", "2fa"),
+        re.compile(
+            r"(\b(?:OTP|PIN|2FA(?: code)?|(?:one-time|verification|security|login|auth(?:entication)?|confirmation"
+            r"|access|sms) (?:code|password|pin)|passcode)"
+            r"\s{0,2}(?:is|was|code|:|=|#){0,2}\s{0,2}[\"']?)(\d{4,8}|\d{3}[ -]\d{3})(?![\w.])"
+            r"|\b(?:[A-Z]-)?\d{4,8}(?= is your )",
+            re.IGNORECASE,
+        ),
+        lambda m: (m[1] or "") + "[secret]",
+    ),
+    _Rule(
+        "url parameter",
+        ("?", "&"),
+        re.compile(
+            r"([?&;](?:code|state|key|sig|signature|token|auth|apikey|x-[\w-]{0,30}|hash|hmac|ticket|assertion|se"
+            r"|sp|sv|magic|otp|pwd"
+            r"|jwt|sid|session|nonce|invite|access|credential|samlrequest|samlresponse"
+            r"|relaystate)=)([^\s&\"'<>#;]{6,})",
+            re.IGNORECASE,
+        ),
+        _keep_lead("[secret]"),
+    ),
+    _Rule("url parameter", ("/",), re.compile(r"/([A-Za-z_-]{3,24}/)([\w.~=%-]{16,400})"), _path_segment),
+    _Rule(
         "e-mail",
-        ("@", "%40"),
-        re.compile(r"(?<![\w.+-])[\w.!#$&*+/=?^{|}~-]{1,64}(?:@|%40)(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}\b", re.IGNORECASE),
+        ("@", "%40", "%2540", "&#", "\\u0040", "&commat"),
+        re.compile(
+            r"(?:\"[^\"\n@]{1,64}\"|(?<![\w.+'-])[\w.!#$&*+'/=?^{|}~-]{1,64}(?<!['/=|{}?&#!])|(?<=[/="
+            r"|{}?&#!'])[\w.+~-]{1,64})"
+            r"(?:@|%(?:25){0,3}40|\\u0040|&#0{0,3}64;|&#x40;|&commat;)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}\b",
+            re.IGNORECASE,
+        ),
+        _email,
+    ),
+    _Rule(
+        "e-mail",
+        (" at ", "[at]", "(at)", "{at}"),
+        re.compile(
+            r"(?<![\w.+-])[\w.+-]{1,64}\s?(?:\[at\]|\(at\)|\{at\}"
+            r"| at (?=[\w-]{1,60} dot ))\s?[\w-]{1,63}(?:\s?(?:\.|\[dot\]|\(dot\)| dot )\s?[\w-]{2,24}){1,4}",
+            re.IGNORECASE,
+        ),
         _email,
     ),
     _Rule(
         "address",
         (".",),
-        re.compile(
-            r"(?P<version>\b(?:version|ver|v|release|==|>=|<=|~=)[ =:]{0,2})?"
-            r"(?<![\w.])(?P<ip>(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3})(?![\w]|\.\d)",
-            re.IGNORECASE,
-        ),
+        re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![A-Za-z0-9]|\.\d)"),
+        _ipv4,
+    ),
+    _Rule(
+        "address",
+        ("ip-", "ec2-", "host-", "client-", "static-", "-"),
+        re.compile(r"[0-9]{1,3}(?:-[0-9]{1,3}){3}(?![A-Za-z0-9-])"),
         _ipv4,
     ),
     _Rule(
         "address",
         ("::", ":"),
-        re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"),
+        re.compile(
+            r"(?:(?<![\w:.])|(?<=[A-Za-z]{5}:)|(?<=[G-Zg-z]:))(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{0,4}"
+            r"|" + _IP_PART + r"(?:\." + _IP_PART + r"){3})(?![\w:])"
+        ),
         _ipv6,
     ),
-    _Rule("mac", (":", "-"), re.compile(r"\b[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}\b(?![:-])"), _always("[mac]")),
+    _Rule(
+        "address",
+        ("ipv6-literal", "ip6.arpa"),
+        re.compile(
+            r"(?<![\w-])(?:[0-9a-f]{0,4}-){2,7}[0-9a-fs]{1,8}(?=\.ipv6-literal)"
+            r"|(?:[0-9a-f]\.){16,32}(?=ip6\.arpa)", re.IGNORECASE),
+        _always("[public-ip]"),
+    ),
+    _Rule(
+        "mac",
+        (":", "-"),
+        re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}(?:(?:[:-][0-9A-Fa-f]{2}){2,6})?(?![\w:-])"),
+        _mac,
+    ),
+    _Rule(
+        "mac",
+        (".",),
+        re.compile(r"[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])"),
+        _mac,
+    ),
+    _Rule(
+        "mac",
+        ("mac", "ether", "bssid", "hwaddr"),
+        re.compile(
+            r"(\b(?:mac(?:[ _-]?addr(?:ess)?)?|ether|hwaddr|bssid)[\"']?\s{0,2}[:= ]\s{0,2}[\"']?)(?:[0-9a-f]{12}"
+            r"|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4})(?!\w)", re.IGNORECASE),
+        _keep_lead("[mac]"),
+    ),
     _Rule(
         "card",
         (),
         re.compile(
-            r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d{4}){2}[ -]?\d{1,7}(?![\w.]|-\d)"
-            r"|(?<![\w.-])3[47]\d{2}[ -]?\d{6}[ -]?\d{5}(?![\w.])"
-        ),
+            r"[2-6]\d{3}(?:([ .-]?)\d{4})(?:\1\d{4})\1?\d{1,7}(?![A-Za-z0-9]|-\d|\.\d)"
+            r"|3\d{3}[ -]?\d{6}[ -]?\d{4,5}(?![A-Za-z0-9]|-\d|\.\d)"),
         _card,
     ),
-    _Rule("iban", (), re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"), _iban),
+    _Rule(
+        "iban",
+        (),
+        re.compile(r"[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}(?:[ -]?[A-Za-z0-9]{1,3})?(?![A-Za-z0-9])"),
+        _iban,
+    ),
+    _Rule(
+        "personal number",
+        ("-",),
+        re.compile(
+            r"[0-9]{3}(?:-\d{2}-\d{4}|\.\d{3}\.\d{3}-\d{2})(?![\w-])|[0-9]{2}\.\d{3}\.\d{3}/\d{4}-\d{2}(?![\w-])"),
+        _unless_inside,
+    ),
+    _Rule(
+        "personal number",
+        (),
+        re.compile(r"[A-Z]{2}(?:(?: ?\d{2}){3} ?[A-D]|[A-Z]{4}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z])(?![\w-])"),
+        _unless_inside,
+    ),
     _Rule(
         "phone",
         (),
         re.compile(
-            r"(?<![\w.-])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)|\d{1,4})(?:[ .-]?\d{2,4}){2,4}|\(\d{3}\) ?\d{3}[ .-]\d{4}"
-            r"|\d{3}[.-]\d{3}[.-]\d{4})(?![\w-]|\.\d)"
+            r"(?<![\w.+-])(?:(?:\+|%2B|00(?=[1-9]\d{0,2}[ -])"
+            r"|8 ?(?=\(\d{3}\)))(?:\d{1,3}[ .-]?)?(?:\(\d{1,4}\)[ .-]?)?\d{1,5}(?:[ ./-]?\d{2,5}){2,4}"
+            r"|(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])[2-9]\d\d[ .-]\d{4})(?![\w-]|\.\d)",
+            re.IGNORECASE,
         ),
         _always("[phone]"),
     ),
-    _Rule("social security number", ("-",), re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"), _always("[ssn]")),
+    _Rule(
+        "phone",
+        ("phone", "tel", "mobile", "sms", "call", "fax", "msisdn", "whatsapp", "handy", "cell", "dial"),
+        re.compile(
+            r"(\b(?:\w{0,20}phone(?:[ _-]?(?:number|no))?|tel|telephone|mobile(?:[ _-]?(?:number|no))?|sms(?: to)?"
+            r"|call(?:ing|ed)?|fax|msisdn|whatsapp|handy|cell|dial(?:ing|ed)?)"
+            r"(?: (?:to|from|number|user))?[\\\"']{0,3}\s{0,2}[:= ]\s{0,2}[\\\"']{0,3})(?:\+"
+            r"|00)?\(?\d(?:[ ()./-]{0,3}\d){7,14}(?![\w]|\.\d)",
+            re.IGNORECASE,
+        ),
+        _keep_lead("[phone]"),
+    ),
+    _Rule(
+        "place",
+        ("lat", "lon", "lng", "coord", "geo", "gps", "ll=", "location", "position", "point", "at ", "@"),
+        re.compile(
+            r"((?<![a-z])(?:lat(?:itude)?|lon(?:gitude)?"
+            r"|lng)[\\\"']{0,3}\s{0,2}[:= ]\s{0,2}[\\\"']{0,3})-?\d{1,3}\.\d{2,}"
+            r"|(@(?=-?\d)|(?<![a-z])(?:coord\w{0,8}|geo\w{0,10}|gps|latlo?ng|ll|location|position|point"
+            r"|at)[\\\"']{0,3}\s{0,2}[:=( ]\s{0,2}[\[(\\\"']{0,3})"
+            r"-?\d{1,3}\.\d{4,},? ?-?\d{1,3}\.\d{4,}",
+            re.IGNORECASE,
+        ),
+        lambda m: (m[1] or m[2]) + "[place]",
+    ),
+    _Rule(
+        "place",
+        ("°",),
+        re.compile(r"\d{1,3}° ?\d{1,2}['′] ?\d{1,2}(?:\.\d+)?[\"″]? ?[NSEWO]"),
+        _always("[place]"),
+    ),
     _Rule("opaque value", (), re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9+/_~-]{20,}={0,2}"), _opaque),
 )  # fmt: skip
 

@@ -5,6 +5,8 @@ import random
 import string
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.redact import Redacted, Tally, cut, cut_patch, cut_source, redact, shorten
 
@@ -78,6 +80,122 @@ def test_a_planted_secret_vanishes(name: str) -> None:
 @pytest.mark.parametrize("line", HARMLESS)
 def test_what_a_reader_needs_stays(line: str) -> None:
     assert redact(line).text == line
+
+
+OTHER_FORMS = {
+    "property with a key of hexadecimal digits": ("CIPHER_KEY=%s", made(64, HEX)),
+    "prefix of a vendor nobody listed": ("client uses zyx_live_%s", made(30)),
+    "prefix and hexadecimal digits": ("client uses qrs_%s", made(40, HEX)),
+    "prefix and one case": ("client uses wxy_tok_%s", "k9" + made(30, string.ascii_lowercase + string.digits)),
+    "name beside its value in JSON": ('{"name": "DB_PASSWORD", "value": "%s"}', made(12)),
+    "name beside its value in YAML": ("- name: API_TOKEN\n  value: %s", made(12)),
+    "name beside its value in XML": ('<add key="DbPassword" value="%s"/>', made(12)),
+    "value in an object of its own": ('{"password": {"value": "%s"}}', made(12)),
+    "JSON within JSON within JSON": ('"{\\\\\\"token\\\\\\": \\\\\\"%s\\\\\\"}"', made(14)),
+    "percent-encoded JSON": ("body=%%7B%%22password%%22%%3A%%22%s%%22%%7D", made(10)),
+    "percent-encoded pair": ("next=%%2F%%3Fpassword%%3D%s%%26x%%3D1", made(10)),
+    "PHP dump": ('["password"]=> string(12) "%s"', made(12)),
+    "PHP serialised": ('s:8:"password";s:12:"%s";', made(12)),
+    "XML with attributes": ('<a:Password Type="text">%s</a:Password>', made(12)),
+    "YAML block": ("password: >-\n  %s", made(12)),
+    "YAML with blanks": ("db:\n  password: %s\n  port: 1", "nine horses walk past"),
+    "punctuation inside": ("password: %s", "ab,cd;ef!9"),
+    "password with signs in a URL": ("mongodb://app:p@ss:w/%s@db/x", made(6)),
+    "user and password on the command line": ("curl -u app:%s https://api.example.org", made(10)),
+    "option that is joined to its value": ("mysql -uapp -p%s -h db", made(10)),
+    "password of a tool": ("sshpass -p '%s' ssh db", made(10)),
+    "login to a registry": ("docker login -u ci -p %s registry", made(10)),
+    "SQL, a new user": ("CREATE USER 'a' IDENTIFIED BY '%s'", made(10)),
+    "SQL, a role": ("ALTER ROLE a WITH PASSWORD '%s'", made(10)),
+    "SQL, inserted": ("INSERT INTO users (id, password) VALUES (7, '%s')", made(10)),
+    "SQL, bound by place": ("[parameters: ('a', '%s')]", made(10)),
+    "SQL, a refused row": ("DETAIL:  Failing row contains (7, bo, %s).", made(10)),
+    "argument of a call": ("#0 db.php(3): PDO->__construct('mysql:x', 'app', '%s')", made(10)),
+    "password hash": ("row ('%s',)", "$2b$12$" + made(53)),
+    "Django password hash": ("row ('%s',)", "pbkdf2_sha256$600000$" + made(22) + "$" + made(43) + "="),
+    "driver of Oracle": ("jdbc:oracle:thin:scott/%s@//db:1521/x", made(10)),
+    "password file of Postgres": ("db:5432:orders:app:%s", made(10)),
+    "digest": ('Authorization: Digest username="bo", response="%s"', made(32, HEX)),
+    "link that resets a password": ("GET /reset-password/%s 500", made(24)),
+    "one-time code": ("your verification code is %s", "839201"),
+    "words of a wallet": ("mnemonic: %s", " ".join(["legal", "winner", "thank"] * 4)),
+    "PuTTY key": ("Private-Lines: 1\n%s\nPrivate-MAC: 00", made(48)),
+    "e-mail, percent-encoded twice": ("GET /?e=%s", "jo.doe%2540mail.example.org"),
+    "e-mail, escaped": ('{"e": "%s"}', "jo\\u0040mail.example.org"),
+    "e-mail in words": ("mail %s", "jo [at] mail.example.org"),
+    "phone by its name": ('{"phoneNumber": "%s"}', "4155550132"),
+    "phone, percent-encoded": ("to=%%2B%s", "14155550132"),
+    "account in small letters": ("iban=%s", "de89370400440532013000"),
+    "account in groups": ("iban %s", "GB29-NWBK-6016-1331-9268-19"),
+    "card with dots": ("card %s", "4242.4242.4242.4242"),
+    "tax number": ("cpf %s", "529.982.247-25"),
+    "day of birth": ('"date_of_birth": "%s"', "1985-04-12"),
+    "place": ("lat=%s", "52.520008"),
+    "address in a host name": ("ip-%s.ec2.internal", "203-0-113-7"),
+    "address mapped": ("peer [::ffff:%s]:443", "203.0.113.9"),
+    "address with noughts": ("from %s", "203.000.113.007"),
+    "hardware address": ("mac %s", "001A.2B3C.4D5E"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHER_FORMS)
+def test_a_secret_in_another_form_vanishes(name: str) -> None:
+    line, secret = OTHER_FORMS[name]
+    once = cut(line % secret)
+    assert secret not in once
+    assert cut(once) == once
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "upgraded protobuf 7.36.2.1",
+        "TokenExpiredError: jwt malformed",
+        "undefined method `password=' for nil:NilClass",
+        'secret "db-password-v2" not found in namespace "prod"',
+        "cache key orders.v2 missing; partition key=7",
+        "bq job acme-prod:EU.bquxjob_5f3a8b2c_18c1a2b3c4d",
+        "operation-1699999999999-60a1b2c3d4e5f-12345678-9abcdef0",
+        "java.lang.NoClassDefFoundError: com/acme/billing/Base64UrlReader",
+        "ranges 100-200-3000 of 12/345",
+        "image at /var/lib/instances/_base/a489c868f0c37da93b76227c91bb03908ac0e742",
+        "x@sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+        "ratio 12.345678, 98.765432 of 100",
+        "idempotency_key=3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+        'Bearer error="invalid_token", error_description="The token expired"',
+    ],
+)
+def test_what_only_looks_like_a_secret_stays(line: str) -> None:
+    assert cut(line) == line
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "1-",
+        "\u00e9",
+        "aA1-",
+        "-----BEGIN PRIVATE KEY-----",
+        "password: ",
+        "&sig=",
+        "a://a:",
+        "AAAA",
+        "1.",
+        "a@",
+        '("',
+        "mysql -p ",
+    ],
+)
+def test_no_text_makes_a_rule_look_again_and_again(piece: str) -> None:
+    """60 kB of what a rule begins with: a rule that starts over at each place would not end within the test's time."""
+    assert len(cut(piece * (60_000 // len(piece)))) <= 200_000
+
+
+@given(st.lists(st.sampled_from([line % secret for line, secret in OTHER_FORMS.values()] + HARMLESS), max_size=6))
+def test_lines_do_not_shield_each_other(lines: list[str]) -> None:
+    secrets = [secret for line, secret in OTHER_FORMS.values() if line % secret in lines]
+    shown = cut("\n\n".join(lines))
+    assert [secret for secret in secrets if secret in shown] == []
 
 
 def test_the_class_and_port_of_an_address_stay() -> None:
