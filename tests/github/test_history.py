@@ -2,17 +2,38 @@
 
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from app.errors import SourceRefused
-from app.evidence.model import CommitSha, Containment
+from app.evidence.entries import parse_entry
+from app.evidence.model import (
+    CommitClaim,
+    CommitSha,
+    CommitSource,
+    Containment,
+    HistoryFacts,
+    IssueRef,
+    Observations,
+    Request,
+    Revision,
+    RevisionName,
+    Scope,
+    ServiceName,
+    Window,
+)
+from app.evidence.observe import Observer
 from app.github.client import GitHub
 from app.github.history import GitHubHistory, Memory
+from app.history import confirm_commits, read_history
+from app.redact import cut
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeRepository
 from tests.fakes.openapi.contract import contract
+
+BEGIN = datetime(2025, 9, 15, 8, 0, tzinfo=UTC)
 
 
 class Clone:
@@ -168,3 +189,97 @@ async def test_another_repository_knows_nothing_of_it(history: GitHubHistory, gi
     github.repositories.clear()
     with pytest.raises(SourceRefused):
         await history.head()
+
+
+# --- how many calls it takes ---
+
+FAILS = """Traceback (most recent call last):
+  File "/workspace/shop.py", line 4, in connect
+    raise TimeoutError(f"connect timed out after {deadline}s")
+TimeoutError: connect timed out after 8.0s"""
+CODE = """def connect():
+    deadline = 8.0
+    work()
+    raise TimeoutError(f"connect timed out after {deadline}s")
+"""
+
+
+def _revision(name: str, sha: str, minute: int, *, serving: bool) -> Revision:
+    claim = CommitClaim(CommitSha(sha), CommitSource.REVISION_LABEL)
+    at = BEGIN + timedelta(minutes=minute)
+    return Revision(RevisionName(name), ServiceName("api"), (claim,), at, True, None, serving, at, False, None, ())
+
+
+def _observed(revision: str) -> Observations:
+    observer = Observer()
+    for minute in range(6, 16):
+        raw = {
+            "timestamp": (BEGIN + timedelta(minutes=minute)).isoformat(),
+            "insertId": f"i{minute}",
+            "logName": "projects/shop/logs/run.googleapis.com%2Fstderr",
+            "resource": {"type": "cloud_run_revision", "labels": {"service_name": "api", "revision_name": revision}},
+            "severity": "ERROR",
+            "textPayload": FAILS,
+        }
+        observer.add(parse_entry(raw, "logs.jsonl:1"))
+    return observer.finish()
+
+
+async def _audit(history: GitHubHistory, before: str, running: str, text: str) -> tuple[HistoryFacts, list[str]]:
+    window = Window(BEGIN, BEGIN + timedelta(hours=1))
+    issue = IssueRef("acme/shop", 7, cut("Timeouts"), cut(text))
+    request = Request(window, window.end, issue=issue, scope=Scope(source_roots=("/workspace",)))
+    revisions = await confirm_commits(
+        history, [_revision("api-1", before, 0, serving=False), _revision("api-2", running, 5, serving=True)]
+    )
+    facts, gaps = await read_history(history, request, _observed("api-2"), revisions, None)
+    return facts, [gap.reason for gap in gaps]
+
+
+async def test_a_small_repository_is_read_whole_in_a_dozen_calls(github: FakeGitHub, clone: Clone) -> None:
+    repository = github.add_repository("acme/shop", git=clone.path)
+    before = clone.commit("Begin", shop="def connect():\n    work()\n")
+    running = clone.commit("Give up after 8 s", shop=CODE)
+    fix = clone.commit("Wait for 25 s", shop=CODE.replace("8.0", "25.0"))
+    client = GitHub(github.app_id, github.private_key, base_url=github.address)
+    session = client.installation(99)
+    history = GitHubHistory(session, repository.full_name, limit=28, memory=Memory())
+    facts, gaps = await _audit(history, before, running, f"fixed by {fix[:9]}")
+    assert gaps == []
+    assert session.calls <= 12
+    assert [(f.fix, f.running, f.state) for f in facts.containment] == [
+        (fix, running, Containment.ABSENT),
+        (fix, before, Containment.ABSENT),
+    ]
+    assert [rollout.commits for rollout in facts.rollouts] == [(running,)]
+    excerpt = facts.frames[0].excerpt
+    assert excerpt is not None
+    assert excerpt.blame is not None
+    assert excerpt.blame.sha == running
+    assert {(c.role, c.value) for c in facts.constants if c.name.endswith("deadline")} >= {
+        ("running", "8.0"),
+        ("head", "25.0"),
+    }
+    await client.close()
+
+
+async def test_of_a_large_rollout_the_commits_that_touch_the_failing_code_are_read_and_the_rest_is_said(
+    github: FakeGitHub, clone: Clone
+) -> None:
+    repository = github.add_repository("acme/shop", git=clone.path)
+    before = clone.commit("Begin", shop="def connect():\n    work()\n")
+    culprit = clone.commit("Give up after 8 s", shop=CODE)
+    for number in range(60):
+        running = clone.commit(f"Page {number}", page=f"number = {number}\n")
+    client = GitHub(github.app_id, github.private_key, base_url=github.address)
+    session = client.installation(99)
+    history = GitHubHistory(session, repository.full_name, limit=28, memory=Memory())
+    facts, gaps = await _audit(history, before, running, "it fails")
+    assert session.calls <= 28
+    assert len(facts.rollouts[0].commits) == 61
+    read = {commit.sha for commit in facts.commits if commit.changes and commit.changes[0].path == "shop.py"}
+    assert read == {culprit, before}
+    (gap,) = gaps
+    assert gap.startswith("the changes of 51 of 60 commits")
+    assert facts.frames[0].excerpt is not None
+    await client.close()
