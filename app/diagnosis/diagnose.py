@@ -327,8 +327,9 @@ def _actions(evidence: Evidence, chain: Chain, signature: Signature | None) -> t
     """The checks of the root's signature with the resource's real name, and the probes that could not be read."""
     out: list[RequiredAction] = []
     root = chain.root
-    if root is not None and signature is not None:
-        group = groups_by_id(evidence)[root.group]
+    group = groups_by_id(evidence)[root.group] if root is not None else None
+    # What the program's own code raises, no look at a resource explains.
+    if root is not None and group is not None and signature is not None and not raised_in_own_code(group):
         out += [
             RequiredAction(_what_it_shows(check), command, _already(evidence, command))
             for check, command in _filled_checks(signature, group, root)

@@ -132,9 +132,9 @@ def _changes_if(situation: Situation, status: Status) -> DecidingCheck | None:
         again = situation.look_again
         return DecidingCheck(sentence(_SEEN_AGAIN[status]), again) if again else None
     check = situation.check
-    if check is None or status is Status.NO_FAILURES:
-        return None
-    if status is Status.CANNOT_TELL or situation.supposed is None:
+    if check is None or status in (Status.NO_FAILURES, Status.CANNOT_TELL):
+        return None  # where nothing is decided, the check is the next step itself
+    if situation.supposed is None:
         return DecidingCheck(sentence("the check names another cause"), check.command)
     return DecidingCheck(sentence("the check shows something else than this: {}", situation.supposed), check.command)
 

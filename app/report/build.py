@@ -57,6 +57,7 @@ from app.evidence.model import (
     Fingerprint,
     Frame,
     FrameSource,
+    Onset,
     ProbeResult,
     ProbeState,
     Revision,
@@ -777,11 +778,11 @@ class _Builder:
             where = sentence(" in {}", _joined(services, sentence(", "))) if services else sentence("")
             text = sentence("{}{} {}.", self._total(failing), where, _over(failing))
             measured.append(self._observe(text, *refs))
-            if evidence.onset is not None and evidence.onset.at_window_start:
+            onset = self._onset()
+            if onset is not None and onset.at_window_start:
                 text = sentence("It was failing before the window opened; when it began is **not known**.")
                 measured.append(self._observe(text, self._total_ref))
-            elif evidence.onset is not None:
-                onset = evidence.onset
+            elif onset is not None:
                 text = sentence(
                     "Onset {}: from {} to {} failures a minute.",
                     onset.at,
@@ -798,6 +799,12 @@ class _Builder:
             for line in evidence.request.scope.impact
         )
         return Impact(tuple(measured), configured)
+
+    def _onset(self) -> Onset | None:
+        """When the incident began; None when what left its baseline is something else that fails in the same window."""
+        onset = self._evidence.onset
+        groups, _ = self._incident()
+        return onset if onset is not None and onset.group in (None, *(group.id for group in groups)) else None
 
     def _failing_share(self) -> Iterable[Statement]:
         """Of requests only: how many starts failed is not what a count of starts tells."""
@@ -866,7 +873,7 @@ class _Builder:
         return max(first, min(causes) - length), min(last, max(causes) + length)
 
     def _marks(self) -> Iterable[TimelineMark]:
-        if (onset := self._evidence.onset) is not None and not onset.at_window_start:
+        if (onset := self._onset()) is not None and not onset.at_window_start:
             yield TimelineMark(onset.at, "onset", "onset")
         fixes: dict[str, CommitSha] = {}
         for row in self._ledger():
@@ -1068,7 +1075,7 @@ def _essential(links: Sequence[CausalLink], root: Fingerprint) -> list[CausalLin
 
 def _link_words(
     kind: LinkKind,
-) -> Literal["raised from", "then, on the same instance", "in the same request", "names it", "known consequence"]:
+) -> Literal["raised from", "then, on the same instance", "in the same request", "named in both", "known consequence"]:
     match kind:
         case LinkKind.EXCEPTION_CHAIN:
             return "raised from"
@@ -1077,7 +1084,7 @@ def _link_words(
         case LinkKind.SAME_REQUEST:
             return "in the same request"
         case LinkKind.NAMED:
-            return "names it"
+            return "named in both"
         case LinkKind.RULE:
             return "known consequence"
         case _:

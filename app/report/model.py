@@ -302,7 +302,7 @@ class ChainEdge:
         "raised from",
         "then, on the same instance",
         "in the same request",
-        "names it",
+        "named in both",
         "known consequence",
     ]
     basis: Basis
