@@ -17,7 +17,7 @@ from app.sources import google
 from app.sources.google import Tenant
 from app.sources.probes import PublicFeed
 from tests.fakes.google import FakeLogging, client_of, serve_logging
-from tests.fakes.google_rest import FakeGoogle, serve_google
+from tests.fakes.google_rest import FakeGoogle, Hosts, serve_google
 from tests.fakes.service import failures
 
 HEAVY = (
@@ -91,18 +91,6 @@ def test_without_credentials_a_live_audit_cannot_tell_and_the_doctor_says_why(tm
     assert "gcloud auth application-default login" in done.output
 
 
-class _Hosts(httpx.AsyncHTTPTransport):
-    """Sends each request to the stand-in, whatever host it is for."""
-
-    def __init__(self, fake: FakeGoogle) -> None:
-        super().__init__()
-        self._fake = fake
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        request.url = httpx.URL(f"{self._fake.base}/{request.url.host}{request.url.raw_path.decode()}")
-        return await super().handle_async_request(request)
-
-
 @pytest.fixture
 def project(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`acme-prod` on loopback, with a service that cannot reach its database."""
@@ -111,7 +99,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Any:
     with serve_google(fake), serve_logging(logging) as address:
 
         def connect(account: str | None) -> Tenant:
-            return Tenant(httpx.AsyncClient(transport=_Hosts(fake)), client_of(address), None, account)
+            return Tenant(httpx.AsyncClient(transport=Hosts(fake)), client_of(address), None, account)
 
         async def nothing_public(_feed: PublicFeed) -> list[Any]:
             return []

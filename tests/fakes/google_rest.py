@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote
 
+import httpx
+
 from tests.fakes.github import serve
 
 APIS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "google" / "apis.json").read_text("utf-8"))[
@@ -180,6 +182,18 @@ def serve_google(fake: FakeGoogle) -> Iterator[FakeGoogle]:
     with serve(fake) as address:
         fake.base = address
         yield fake
+
+
+class Hosts(httpx.AsyncHTTPTransport):
+    """A transport that sends each request to the stand-in, whatever host it is for."""
+
+    def __init__(self, fake: FakeGoogle) -> None:
+        super().__init__()
+        self._fake = fake
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.url = httpx.URL(f"{self._fake.base}/{request.url.host}{request.url.raw_path.decode()}")
+        return await super().handle_async_request(request)
 
 
 def failure(code: int, message: str, status: str = "UNKNOWN", details: Sequence[Any] = ()) -> Any:
