@@ -256,24 +256,52 @@ def map_frame(frame: Frame, paths: Sequence[str], source_roots: Sequence[str]) -
 
 # --- judging ----------------------------------------------------------------------------------------------------------
 
-WEIGHTS: Mapping[str, float] = {
+ORDER: Mapping[str, float] = {
     # where the trace and the patch meet
-    "file": 1.1,  # a file of the trace
-    "function": 0.6,  # a function of the trace
-    "line": 1.9,  # lines near a frame's line
-    "focus": 1.7,  # the share of the commit that is near the trace
-    "source": 0.7,  # the very line that the trace prints
+    "function": 0.5,  # a function of the trace
+    "line": 1.7,  # lines near a frame's line
+    "focus": 0.8,  # the share of the commit that is near the trace
+    "focus_share": 1.0,  # the same beside the best commit's
+    "source": 0.5,  # the very line that the trace prints
     "call": 0.7,  # a line that calls or raises what the trace says
-    "guard": 0.2,  # near a frame, a check of the kind that the fault asks for
-    "already": -0.8,  # the trace shows what the commit brings: the failing code has it already
+    "already": -0.7,  # the trace shows what the commit brings: the failing code has it already
+    # a fault that the language raises is mended where it happens, one that a check raises often elsewhere
+    "file_implicit": 1.2,
+    "call_implicit": 0.9,
     # what both say, by how rare the words are
-    "message": 2.8,  # the message's words, anywhere in the patch
+    "message": 2.4,  # the message's words, anywhere in the patch
+    "message_elsewhere": 2.9,  # the same, where the commit touches no file of the trace
     "message_named": 1.5,  # in its paths and function names
-    "message_removed": 0.4,  # in the lines that it removes
-    "stack": 1.5,  # the frames' words, anywhere in the patch
-    "stack_named": 1.5,  # in its paths and function names
+    "message_removed": 0.5,  # in the lines that it removes
+    "stack_share": 1.1,  # the frames' words, anywhere in the patch, beside the best commit's
+    "stack_named_share": 1.3,  # in its paths and function names
     "told": 1.0,  # either, in the commit's own message
     # what makes any commit a less likely fix
+    "size": -1.0,
+    "spread": -0.8,
+    "tests_only": -2.0,
+    "docs_only": -3.0,
+    "cosmetic": -2.0,
+    "merge": -1.0,
+}
+"""What each measure is worth when commits are put in order: among those asked, which one is it? Fitted so that the true fix
+outranks its rivals, tested on projects left out, then rounded; docs/decisions/0008-matching.md has the figures and names
+the five that are set by judgement."""
+FIT: Mapping[str, float] = {
+    "file": 1.1,  # a file of the trace
+    "function": 0.6,
+    "line": 1.9,
+    "focus": 1.7,
+    "source": 0.7,
+    "call": 0.7,
+    "guard": 0.2,  # near a frame, a check of the kind that the fault asks for
+    "already": -0.8,
+    "message": 2.8,
+    "message_named": 1.5,
+    "message_removed": 0.4,
+    "stack": 1.5,
+    "stack_named": 1.5,
+    "told": 1.0,
     "size": -1.0,
     "spread": -1.1,
     "tests_only": -2.0,
@@ -281,8 +309,8 @@ WEIGHTS: Mapping[str, float] = {
     "cosmetic": -2.0,
     "merge": -1.0,
 }
-"""What each measure is worth. Fitted on real crashes so that the true fix outranks its rivals, tested on projects left out,
-then rounded. `told` and the last four are set by judgement: the data has few such commits."""
+"""What each is worth when it is asked whether a commit has to do with the fault at all. Nothing in it is relative: of commits
+that are all about something else, one is always the best."""
 _STANDS_OUT = 0.46
 _WORTH = 0.47
 _DOUBT = 3.2
@@ -300,14 +328,21 @@ def match_commits(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFa
     when no commit touches the fault.
     """
     error, measured = measure_all(group, commits, facts)
-    sums = [sum(weight * one.values[name] for name, weight in WEIGHTS.items()) for _, one in measured]
+    sums = [_sum(FIT, one) for _, one in measured]
     best, second = sorted([*sums, _PASSING, _PASSING], reverse=True)[:2]
     matches: list[Match] = []
-    for (change, one), total in zip(measured, sums, strict=True):
-        lead = total - (second if total == best else best)
-        score = 1 / (1 + math.exp(_DOUBT - _WORTH * total - _STANDS_OUT * lead))
-        matches.append(_judge(error, change, one, round(score, 4)))
+    limit = 1.0
+    for place in sorted(range(len(measured)), key=lambda place: -_sum(ORDER, measured[place][1])):
+        change, one = measured[place]
+        lead = sums[place] - (second if sums[place] == best else best)
+        # No commit fits better than one before it: where order and fit disagree, neither is sure.
+        limit = min(limit, 1 / (1 + math.exp(_DOUBT - _WORTH * sums[place] - _STANDS_OUT * lead)))
+        matches.append(_judge(error, change, one, round(limit, 4)))
     return tuple(sorted(matches, key=lambda match: -match.score))
+
+
+def _sum(weights: Mapping[str, float], measured: Measured) -> float:
+    return sum(weight * measured.values[name] for name, weight in weights.items())
 
 
 def _judge(error: ReadError, change: ReadChange, measured: Measured, score: float) -> Match:
@@ -317,8 +352,10 @@ def _judge(error: ReadError, change: ReadChange, measured: Measured, score: floa
         why = Claim(sentence("the commit's changes were not read"), here)
         return Match(commit.sha, group, 0.0, False, (), (why,))
     reasons_for = tuple(Claim(text, refs) for text, refs in _reasons_for(error, change, measured, here))
+    already = None if (text := _already(measured)) is None else Claim(text, here)
     reasons_against = tuple(Claim(text, here) for text in _reasons_against(error, change, measured))
-    return Match(commit.sha, group, score, score >= _CUT_OFF, reasons_for, reasons_against)
+    reasons_against = reasons_against if already is None else (already, *reasons_against)
+    return Match(commit.sha, group, score, score >= _CUT_OFF, reasons_for, reasons_against, already)
 
 
 _TELLING = 0.4
@@ -389,10 +426,6 @@ def _reasons_against(error: ReadError, change: ReadChange, measured: Measured) -
         yield sentence("it touches no file of the stack trace")
     elif measured.function.frame is None and measured.source.frame is None and measured.values["line"] < 0.3:
         yield sentence("what it changes there is far from the lines and functions of the trace")
-    if (already := measured.already).frame is not None and already.file is not None:
-        source = already.frame.source
-        name = source if source in already.file.new_lines else already.frame.function
-        yield sentence("the code that failed has {} already, which this commit brings", _of(name))
     if change.tests_only:
         yield sentence("it changes tests only")
     if change.docs_only:
@@ -403,3 +436,12 @@ def _reasons_against(error: ReadError, change: ReadChange, measured: Measured) -
         yield sentence("it is a merge")
     if change.lines > 400:
         yield sentence("it is large: {} changed lines in {} files", change.lines, len(change.files))
+
+
+def _already(measured: Measured) -> Sentence | None:
+    already = measured.already
+    if already.frame is None or already.file is None:
+        return None
+    source = already.frame.source
+    name = source if source in already.file.new_lines else already.frame.function
+    return sentence("the code that failed has {} already, which this commit brings", _of(name))

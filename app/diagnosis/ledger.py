@@ -581,8 +581,10 @@ def _suspect(
         reasons_for.append(Claim(text, place))
     if match is not None:
         score += 0.6 * match.score
+        # What the failing code has of a commit speaks against a fix, and for a cause.
+        reasons_for += [match.already] if match.already is not None else []
         reasons_for += match.reasons_for
-        reasons_against += match.reasons_against
+        reasons_against += [reason for reason in match.reasons_against if reason != match.already]
     else:
         text = sentence("nothing in it touches the code or the words of the error")
         reasons_against.append(Claim(text, (CommitRef(commit.sha), CountRef(group.id)), Basis.INFERRED))

@@ -160,7 +160,10 @@ class SeenFrame:
 
 @dataclass(frozen=True, slots=True)
 class ReadError:
-    """What a group says, in the terms that a patch can be compared with. Word maps hold weights up to 1."""
+    """What a group says, in the terms that a patch can be compared with. Word maps hold weights up to 1.
+
+    `implicit`: the language raised the fault by itself, where it happened, as it does for a null that is used.
+    """
 
     group: ErrorGroup
     frames: tuple[SeenFrame, ...]
@@ -168,6 +171,7 @@ class ReadError:
     types: tuple[str, ...]
     message_words: Mapping[str, float]
     stack_words: Mapping[str, float]
+    implicit: bool
 
 
 def read_error(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFacts, words: Words) -> ReadError:
@@ -199,7 +203,7 @@ def read_error(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFacts
     types = () if group.trace is None else tuple(dict.fromkeys(_simple(i.type) for i in reversed(group.trace.chain)))
     # A type names a kind of fault, which many commits are about.
     message_words = dict.fromkeys(words.count(message), 1.0) | dict.fromkeys(words.count(" ".join(types)), _TYPE_WEIGHT)
-    return ReadError(group, tuple(frames), message, types, message_words, stack_words)
+    return ReadError(group, tuple(frames), message, types, message_words, stack_words, implicit)
 
 
 def _message(group: ErrorGroup) -> str:
@@ -545,6 +549,9 @@ _LITERAL_LENGTH = 10
 """Shorter pieces of a message are in any source."""
 _ENOUGH = 10.0
 """Rare words in common, in units of rarity, at which half of what words can say is said."""
+_ENOUGH_TO_SHARE: Mapping[str, float] = {"stack": 0.5, "stack_named": 0.25, "focus": 0.25}
+"""Measures that count beside the best commit's too (`stack_share`), and what the best has at least: of a few commits that
+have nothing to do with the fault, one is always the best."""
 _PATCH_WORDS = 200
 """Words of a middling patch; in a longer one a word says less."""
 
@@ -589,7 +596,12 @@ def measure_all(
     failed = frozenset(frame.parts[-1] for frame in error.frames if frame.parts)
     changes = [read_change(commit, words, failed) for commit in commits]
     rarity = _rarity(changes)
-    return error, tuple((change, _measure(error, change, rarity)) for change in changes)
+    measured = tuple((change, _measure(error, change, rarity)) for change in changes)
+    for name, least in _ENOUGH_TO_SHARE.items():
+        best = max([least, *(one.values[name] for _, one in measured)])
+        for _, one in measured:
+            one.values[f"{name}_share"] = one.values[name] / best
+    return error, measured
 
 
 def _rarity(changes: Sequence[ReadChange]) -> Mapping[str, float]:
@@ -608,6 +620,7 @@ def _measure(error: ReadError, change: ReadChange, rarity: Mapping[str, float]) 
     measured.literal = _holds_message(removed + added, error.message) or _holds_message(context, error.message)
     measured.common_words = _in_common(error, change, rarity)
     said = {**error.stack_words, **error.message_words}
+    message = _weight_of(error.message_words, change.patch_words, rarity)
     measured.values = {
         "file": measured.file.value,
         "function": measured.function.value,
@@ -617,7 +630,11 @@ def _measure(error: ReadError, change: ReadChange, rarity: Mapping[str, float]) 
         "call": measured.call.value,
         "guard": measured.guard.value,
         "already": measured.already.value,
-        "message": _weight_of(error.message_words, change.patch_words, rarity),
+        "message": message,
+        # What no frame leads to, words alone can find.
+        "message_elsewhere": message if measured.file.frame is None else 0.0,
+        "file_implicit": measured.file.value if error.implicit else 0.0,
+        "call_implicit": measured.call.value if error.implicit else 0.0,
         "message_named": _cosine(error.message_words, change.named_words, rarity),
         "message_removed": _cosine(error.message_words, change.removed_words, rarity),
         "stack": _weight_of(error.stack_words, change.patch_words, rarity),

@@ -317,7 +317,8 @@ class FixVerdict(StrEnum):
 class Match:
     """How well a commit fits an error group. `score` in 0..1; `fits` is the decision at the cut-off.
 
-    Reasons are printed as they are: for and against.
+    Reasons are printed as they are: for and against. `already`, one of those against: the code that failed has what the
+    commit brings, so that it is hardly the fix, and may well be the cause.
     """
 
     sha: CommitSha
@@ -326,6 +327,7 @@ class Match:
     fits: bool
     reasons_for: tuple[Claim, ...]
     reasons_against: tuple[Claim, ...]
+    already: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -378,6 +378,34 @@ def test_a_rival_that_ties_alike_makes_each_less_sure():
     assert alone > match_commits(NONE_PRICE, [commit(PATCH), twin], HistoryFacts())[0].score
 
 
+def test_the_best_of_unrelated_commits_does_not_fit_for_being_the_best():
+    others = [
+        commit(one_file("shop/mail.py", "-    send(value)", "+    send(value, retry=2)"), sha="b" * 40),
+        commit(one_file("shop/ads.py", "-    show(1)", "+    show(2)"), sha="c" * 40),
+    ]
+    matches = match_commits(NONE_PRICE, others, HistoryFacts())
+    assert not any(match.fits for match in matches)
+    assert matches[0].score < 0.2
+
+
+def test_what_no_frame_leads_to_is_found_by_the_words_of_the_message():
+    raised = group("ConfigError", "unknown currency KRW in price list", frame("/app/shop/check.py", "fail", 9))
+    checker = commit(one_file("shop/check.py", "-    log(1)", "+    log(2)", start=300), sha="b" * 40)
+    currencies = commit(
+        one_file("shop/currency.py", '-    "JPY": 0,', '+    "JPY": 0,', '+    "KRW": 0,  # price list')
+    )
+    assert match_commits(raised, [checker, currencies], HistoryFacts())[0].sha == currencies.sha
+
+
+def test_scores_fall_in_the_order_of_the_matches():
+    others = [
+        commit(one_file(f"shop/part{i}.py", f"-    a{i}()", f"+    value{i}()"), sha=f"{i}" * 40) for i in range(1, 6)
+    ]
+    matches = match_commits(NONE_PRICE, [*others, commit(PATCH)], HistoryFacts())
+    assert [m.score for m in matches] == sorted((m.score for m in matches), reverse=True)
+    assert matches[0].sha == "a" * 40
+
+
 def test_nothing_fits_when_no_commit_touches_the_fault():
     commits = [
         commit(one_file(f"docs_tool/page{i}.py", f"-width = {i}", f"+width = {i + 1}"), sha=str(i) * 40)
