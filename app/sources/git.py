@@ -31,7 +31,7 @@ from app.evidence.model import (
     ContainmentFact,
     LineBlame,
 )
-from app.redact import cut
+from app.redact import cut, cut_patch
 
 _TIMEOUT = timedelta(seconds=30)
 _OUTPUT_LIMIT = 64 << 20
@@ -613,6 +613,6 @@ def _commits(out: bytes) -> Iterator[Commit]:
             cut(author),
             cut(subject),
             cut(body.strip()),
-            parse_patch(cut(patch[:_PATCH_LIMIT])),
+            parse_patch(cut_patch(patch[:_PATCH_LIMIT])),
         )
         at = following + 1 if following >= 0 else -1
