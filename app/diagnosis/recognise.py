@@ -313,6 +313,10 @@ _REFUSED = (7, 16)
 """gRPC codes of a call that was refused to its caller: permission denied and unauthenticated."""
 
 
+_CUT = re.compile(r"\[(?:secret|token|password|email)\]")
+"""Parts that redaction took out: a name with a hole in it names nothing, so the entry's own resource does."""
+
+
 def component_of(signature: Signature, sample: Sample, text: str) -> Redacted | None:
     """The resource at fault: as the message names it, else the call's resource, else the entry's own.
 
@@ -326,7 +330,7 @@ def component_of(signature: Signature, sample: Sample, text: str) -> Redacted | 
     if called and signature.layer is Layer.PERMISSIONS and sample.audit and sample.audit.status_code in _REFUSED:
         return cut(called)
     for pattern in signature.component:
-        if (match := re.search(pattern, text, re.IGNORECASE)) and match[1]:
+        if (match := re.search(pattern, text, re.IGNORECASE)) and match[1] and not _CUT.search(match[1]):
             return cut(match[1])
     if called:
         return cut(called)

@@ -50,6 +50,12 @@ def test_an_audit_entry_names_the_resource_of_the_call() -> None:
     assert (first.signature.id, first.component) == ("run-image-permission", "shop")
 
 
+def test_a_name_that_redaction_cut_into_gives_way_to_the_entrys_own() -> None:
+    message = 'Failed to pull image "gcr.io/shop/web:[secret]": rpc error: 403 Forbidden'
+    sample = sample_of(message, resource_type="k8s_pod", resource_labels={"pod_name": cut("web-1")})
+    assert {r.component for r in recognise(evidence_of(sample))} == {"web-1"}
+
+
 def test_a_collection_keeps_its_whole_name() -> None:
     audit = audit_of("must have permission to read the image", name="projects/p/locations/l/builds")
     sample = sample_of("", field=PayloadField.PROTO, audit=audit)

@@ -324,6 +324,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="Connecting to the database timed out",
         when=Predicate(
             (
+                "SequelizeConnectionError: … ETIMEDOUT",
+                "SequelizeConnectionError: … timeout",
+                "SequelizeConnectionTimedOutError",
                 "connection to server at … failed: Connection timed out",
                 "connection to server at … failed: timeout expired",
                 "could not connect to server: Connection timed out",
@@ -551,6 +554,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The database refuses the login",
         when=Predicate(
             (
+                "Client does not support authentication protocol",
                 "Access denied for user '…'@'…' to database",
                 "Access denied for user ",
                 "FATAL: Ident authentication failed",
@@ -847,6 +851,9 @@ SIGNATURES: tuple[Signature, ...] = (
         title="The statement does not fit the database's schema",
         when=Predicate(
             (
+                "Column '…' not found",
+                "SQLSyntaxErrorException",
+                "BadSqlGrammarException",
                 "AnalysisException: cannot resolve",
                 "given input columns",
                 "UNRESOLVED_COLUMN",
@@ -896,6 +903,11 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A row breaks a rule of its table",
         when=Predicate(
             (
+                "Foreign key constraint",
+                "key constraint violation",
+                "constraint violation",
+                "ConstraintViolationException",
+                "IntegrityConstraintViolation",
                 "E11000 duplicate key error",
                 "duplicate key error",
                 "invalid input syntax for",

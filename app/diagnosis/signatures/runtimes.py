@@ -522,6 +522,11 @@ SIGNATURES: tuple[Signature, ...] = (
         title="An exception was not handled",
         when=Predicate(
             (
+                "SQLException",
+                "IOException",
+                "ExecutionException",
+                "CompletionException",
+                "BeanInstantiationException",
                 'Exception in thread "',
                 "NullPointerException",
                 "IllegalStateException",
@@ -642,7 +647,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "System.IO.FileNotFoundException",
                 "open /… no such file or directory",
             ),
-            without=("/cloudsql/", "failed to load"),
+            without=("pod sandbox", "/cloudsql/", "failed to load"),
             failures_only=True,
         ),
         specificity=Specificity.PRODUCT,
