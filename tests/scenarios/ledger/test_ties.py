@@ -171,6 +171,16 @@ async def test_the_commit_that_touches_the_failing_function_is_suspected_first(r
     )
 
 
+async def test_what_the_failing_code_has_of_a_commit_speaks_for_the_suspect(repo: Repository) -> None:
+    repo.commit("Out of the way", {"app/db.py": "import socket\n"})
+    culprit = repo.commit("Connect anew", {"app/db.py": CODE})
+    _, suspects = await _rollout(repo, culprit).judge()
+    suspect = next(suspect for suspect in suspects if suspect.sha == culprit)
+    has_already = "already, which this commit brings"
+    assert any(has_already in plain(reason.text) for reason in suspect.reasons_for)
+    assert not any(has_already in plain(reason.text) for reason in suspect.reasons_against)
+
+
 async def test_what_changes_nothing_that_runs_is_no_suspect(repo: Repository) -> None:
     repo.commit("connect: say what fails", {"README.md": "connect timed out after 8.0s\n"})
     repo.commit(
