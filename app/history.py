@@ -127,6 +127,24 @@ class Foresighted(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Deployed:
+    """A deployment that succeeded: `sha` was brought to an environment between `began` and `done`."""
+
+    sha: CommitSha
+    began: datetime
+    done: datetime
+
+
+@runtime_checkable
+class TellsDeployments(Protocol):
+    """A history that also knows what was deployed; GitHub does, a clone does not."""
+
+    async def deployments(self, environment: str) -> tuple[Deployed, ...]:
+        """The newest successful deployments to an environment of that name, newest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """How much of a repository one audit reads at most. What did not fit becomes a gap."""
 
@@ -148,11 +166,15 @@ class Budget:
     """Files whose text is read for excerpts and constants."""
 
 
-async def confirm_commits(history: History, revisions: Sequence[Revision]) -> tuple[Revision, ...]:
+async def confirm_commits(
+    history: History, revisions: Sequence[Revision], *, environment: str | None = None
+) -> tuple[Revision, ...]:
     """`revisions` with every claimed commit looked up: short ids made full, and `in_history` told.
 
-    A short image tag that the repository does not know was no claim about a commit, and is dropped.
+    A short image tag that the repository does not know was no claim about a commit, and is dropped. A revision of which
+    nothing else tells the commit is claimed by every deployment to `environment` that was under way when it was made.
     """
+    revisions = await _claim_deployments(history, revisions, environment)
     full: dict[CommitSha, CommitSha | None] = {}
     if isinstance(history, Foresighted):
         await history.foresee(names=[claim.sha for revision in revisions for claim in revision.commits])
@@ -172,6 +194,27 @@ async def confirm_commits(history: History, revisions: Sequence[Revision]) -> tu
         replace(revision, commits=tuple(dict.fromkeys(c for claim in revision.commits if (c := confirmed(claim)))))
         for revision in revisions
     )
+
+
+async def _claim_deployments(
+    history: History, revisions: Sequence[Revision], environment: str | None
+) -> Sequence[Revision]:
+    silent = [revision for revision in revisions if not revision.commits and revision.created_at is not None]
+    if not silent or environment is None or not isinstance(history, TellsDeployments):
+        return revisions
+    try:
+        deployments = await history.deployments(environment)
+    except SourceRefused:
+        return revisions  # then the commit stays unknown, and the report says so
+
+    def claimed(revision: Revision) -> Revision:
+        made = revision.created_at
+        if revision.commits or made is None:
+            return revision
+        shas = sorted({deployed.sha for deployed in deployments if deployed.began <= made <= deployed.done})
+        return replace(revision, commits=tuple(CommitClaim(sha, CommitSource.GITHUB_DEPLOYMENT) for sha in shas))
+
+    return [claimed(revision) for revision in revisions]
 
 
 async def read_history(

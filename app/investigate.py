@@ -177,7 +177,7 @@ async def _history(
         remedy = "name a clone with --repo, or install the app on the repository"
         return revisions, HistoryFacts(), (Gap("history", cut("no repository was given"), meaning, remedy),)
     try:
-        revisions = await confirm_commits(sources.history, revisions)
+        revisions = await confirm_commits(sources.history, revisions, environment=request.scope.environment)
         facts, gaps = await read_history(sources.history, request, observations, revisions, onset)
     except (SourceRefused, Unavailable) as refused:
         return revisions, HistoryFacts(web=sources.history.web), (_gap(refused, source="history", meaning=meaning),)

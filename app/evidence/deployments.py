@@ -4,7 +4,8 @@ Owns the reading of audit entries as deployments and the putting together of eve
 `history.confirm_commits` whether the repository has the claimed commits, and to `diagnosis/` what follows from it.
 
 Order of trust for a commit: the revision's own label, the label in the audit entry of its deployment, the label of its log
-entries, the tag of its image, what the operator states. Claims that disagree are all kept: then the commit is not known.
+entries, the tag of its image, a GitHub deployment that was under way when it was made (asked only where none of these tells),
+what the operator states. Claims that disagree are all kept: then the commit is not known.
 Order of trust for traffic: the platform's API, the newest audit entry that tells traffic, then inference from requests, then
 from entries.
 """

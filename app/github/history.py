@@ -22,7 +22,8 @@ from app.errors import SourceRefused
 from app.evidence.model import Commit, CommitSha, Containment, ContainmentFact, LineBlame
 from app.github.ancestry import Ancestry, Span
 from app.github.client import Refused, Session, dig, web_address
-from app.redact import cut
+from app.history import Deployed
+from app.redact import cut, cut_patch
 
 _SHA = re.compile(r"[0-9a-f]{7,40}\Z")
 _FULL = re.compile(r"[0-9a-f]{40}\Z")
@@ -405,6 +406,23 @@ class GitHubHistory:
             for path, removed, added in _lines(own)
         )
 
+    # --- what was deployed ---
+
+    async def deployments(self, environment: str) -> tuple[Deployed, ...]:
+        self._spend("query")
+        owner, name = self._repository.split("/", 1)
+        try:
+            data = await self._session.query_parts(_DEPLOYMENTS, owner=owner, name=name, environment=environment)
+        except Refused as refused:
+            raise _refused(str(refused), "give the App the permission to read deployments") from refused
+        found: list[Deployed] = []
+        for node in dig(data, "repository", "deployments", "nodes") or ():
+            statuses = dig(node, "statuses", "nodes") or ()
+            done = [_time(status["createdAt"]) for status in statuses if status["state"] == "SUCCESS"]
+            if done and node["commitOid"]:
+                found.append(Deployed(CommitSha(node["commitOid"]), _time(node["createdAt"]), min(done)))
+        return tuple(found)
+
     # --- files ---
 
     async def paths(self, sha: CommitSha) -> tuple[str, ...]:
@@ -563,6 +581,10 @@ class _Spent(SourceRefused):
     """The allowance is used up."""
 
 
+_DEPLOYMENTS = """query($owner: String!, $name: String!, $environment: String!) {
+  repository(owner: $owner, name: $name) {
+    deployments(first: 50, environments: [$environment], orderBy: {field: CREATED_AT, direction: DESC}) {
+      nodes { commitOid createdAt statuses(first: 20) { nodes { state createdAt } } } } } }"""
 _NODE = "oid message committedDate url author { name } parents(first: 10) { nodes { oid } }"
 _WANTED = {
     "commit": f"... on Commit {{ {_NODE} }}",
@@ -598,7 +620,7 @@ def _commit(raw: Mapping[str, Any]) -> Commit:
         author=cut(dig(details, "author", "name") or ""),
         subject=cut(subject.strip()),
         body=cut(body.strip()),
-        changes=parse_patch(cut(_as_patch(raw.get("files") or ()))),
+        changes=parse_patch(cut_patch(_as_patch(raw.get("files") or ()))),
         url=raw.get("html_url"),
     )
 

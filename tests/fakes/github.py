@@ -89,6 +89,8 @@ class FakeRepository:
     comments: dict[int, FakeComment] = field(default_factory=dict)
     pulls: dict[int, dict[str, str]] = field(default_factory=dict)
     """Files that a pull request changes, with their text at its head."""
+    deployments: list[tuple[str, str, str, list[tuple[str, str]]]] = field(default_factory=list)
+    """Environment, commit, beginning, and states with their times."""
     merged_pulls: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     """Commits of a pull request, and the commit that it was merged as."""
     checks: list[dict[str, Any]] = field(default_factory=list)
@@ -650,6 +652,17 @@ def _graphql(state: FakeGitHub, query: str, variables: dict[str, Any]) -> Any:
     repo = state.repositories.get(f"{variables['owner']}/{variables['name']}")
     if repo is None:
         return {"data": {"repository": None}, "errors": [{"type": "NOT_FOUND", "message": "no such repository"}]}
+    if "deployments(" in query:
+        nodes = [
+            {
+                "commitOid": sha,
+                "createdAt": began,
+                "statuses": {"nodes": [{"state": state, "createdAt": at} for state, at in statuses]},
+            }
+            for environment, sha, began, statuses in repo.deployments
+            if environment == variables["environment"]
+        ]
+        return {"data": {"repository": {"deployments": {"nodes": nodes}}}}
     if asked := _OBJECT.findall(query):
         objects = {alias: _object(state, repo, query_part, variables, name) for alias, name, query_part in asked}
         return {"data": {"repository": objects}}

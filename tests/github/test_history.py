@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -283,3 +284,33 @@ async def test_of_a_large_rollout_the_commits_that_touch_the_failing_code_are_re
     assert gap.startswith("the changes of 51 of 60 commits")
     assert facts.frames[0].excerpt is not None
     await client.close()
+
+
+# --- what was deployed ---
+
+
+async def test_a_deployment_under_way_when_a_revision_was_made_tells_its_commit_where_nothing_else_does(
+    history: GitHubHistory, repository: FakeRepository, clone: Clone
+) -> None:
+    old, new, other = clone.commit("Old"), clone.commit("New"), clone.commit("Other")
+
+    def at(minute: int) -> str:
+        return (BEGIN + timedelta(minutes=minute)).isoformat()
+
+    repository.deployments = [
+        ("staging", other, at(19), [("SUCCESS", at(24))]),
+        ("staging", new, at(19), [("SUCCESS", at(22)), ("IN_PROGRESS", at(19))]),
+        ("staging", new, at(9), [("SUCCESS", at(12)), ("INACTIVE", at(30))]),
+        ("staging", other, at(9), [("FAILURE", at(12))]),
+        ("production", old, at(9), [("SUCCESS", at(12))]),
+    ]
+    labelled = _revision("api-1", old, 10, serving=False)
+    silent = replace(_revision("api-2", old, 10, serving=True), commits=())
+    torn = replace(_revision("api-3", old, 20, serving=True), commits=())
+    before = replace(_revision("api-4", old, 5, serving=True), commits=())
+    told = await confirm_commits(history, [labelled, silent, torn, before], environment="staging")
+    assert [revision.commit for revision in told] == [old, new, None, None]
+    assert told[1].commits == (CommitClaim(new, CommitSource.GITHUB_DEPLOYMENT, True),)
+    assert {claim.sha for claim in told[2].commits} == {new, other}
+    assert (await confirm_commits(history, [silent]))[0].commit is None
+    assert (await confirm_commits(history, [silent], environment="production"))[0].commit == old
