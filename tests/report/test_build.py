@@ -418,3 +418,16 @@ def test_every_id_used_in_the_json_resolves_in_the_document():
     assert len(used(document)) > 15
     assert used(document) <= listed
     assert document["schema_version"] == 1
+
+
+def test_the_beginning_of_other_failures_is_not_the_incident_s():
+    found = incident()
+    assert found.onset is not None
+    other = replace(found, onset=replace(found.onset, group=Fingerprint("g1-000000000000")))
+
+    def told(made: Report) -> tuple[bool, bool]:
+        marks = made.timeline.marks if made.timeline else ()
+        return any("Onset" in plain(line.text) for line in made.impact.measured), any(m.what == "onset" for m in marks)
+
+    assert told(build_report(found, diagnosis())) == (True, True)
+    assert told(build_report(other, diagnosis())) == (False, False)
