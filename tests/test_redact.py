@@ -5,7 +5,7 @@ import random
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.redact import Redacted, Tally, cut, cut_patch, cut_source, redact, shorten
@@ -191,6 +191,7 @@ def test_no_text_makes_a_rule_look_again_and_again(piece: str) -> None:
     assert len(cut(piece * (60_000 // len(piece)))) <= 200_000
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([line % secret for line, secret in OTHER_FORMS.values()] + HARMLESS), max_size=6))
 def test_lines_do_not_shield_each_other(lines: list[str]) -> None:
     secrets = [secret for line, secret in OTHER_FORMS.values() if line % secret in lines]

@@ -22,7 +22,7 @@ from app.evidence.model import (
     SourceLocation,
     Split,
 )
-from app.redact import Redacted, Tally
+from app.redact import Redacted, Tally, cut
 
 KEPT_MESSAGE = 8_000
 """Characters of a message that a sample keeps: its head and its tail, where traces say what happened."""
@@ -618,27 +618,28 @@ _KEPT_FACTS = re.compile(
 
 def to_sample(entry: LogEntry, tally: Tally) -> Sample:
     """The part of an entry that reports may show: allow-listed fields, their secrets cut and counted in `tally`."""
-    cut = tally.cut
+    counted = tally.cut
     labels = entry.resource_labels
     return Sample(
-        insert_id=str(cut(entry.insert_id)) if len(entry.insert_id) > 64 else entry.insert_id,
+        insert_id=_identifier(entry.insert_id),
         timestamp=entry.timestamp,
         severity=entry.severity,
-        log_id=entry.log_id,
-        project=labels.get("project_id"),
+        log_id=_label(counted, entry.log_id),
+        project=_label(counted, str(labels["project_id"])) if "project_id" in labels else None,
         resource_type=entry.resource_type,
-        resource_labels={key: _label(cut, str(labels[key])) for key in sorted(labels)},
+        resource_labels={key: _label(counted, str(labels[key])) for key in sorted(labels)},
         service=entry.service,
         revision=entry.revision,
-        instance=entry.instance,
+        instance=None if entry.instance is None else _identifier(entry.instance),
         field=entry.field,
-        message=cut(kept_text(entry.message)),
-        logger=None if entry.logger is None else cut(entry.logger),
-        location=entry.location,
-        http=entry.http and entry.http._replace(path=cut(entry.http.path[:500])),
+        message=counted(kept_text(entry.message)),
+        logger=None if entry.logger is None else counted(entry.logger),
+        location=entry.location and _kept_location(entry.location, counted),
+        http=entry.http
+        and entry.http._replace(path=counted(entry.http.path[:500]), method=_label(counted, entry.http.method[:20])),
         audit=entry.audit and _kept_audit(entry.audit, tally),
         origin=entry.origin,
-        trace=entry.trace,
+        trace=None if entry.trace is None else _identifier(entry.trace),
     )
 
 
@@ -647,7 +648,20 @@ def _label(cut: Any, value: str) -> Redacted:
     return Redacted(value) if _PLAIN.fullmatch(value) else cut(value)
 
 
-_PLAIN = re.compile(r"[a-z0-9][a-z0-9:._-]{0,80}")
+_PLAIN = re.compile(r"[a-z][a-z0-9-]{0,62}|[A-Z]{1,20}|[a-z]+\.googleapis\.com/[a-z_/-]{1,60}|\d{1,20}")
+
+
+def _identifier(value: str) -> Redacted:
+    """An id is opaque by nature and opens the evidence, so it stays, unless it holds what is known to be a secret."""
+    shown = cut(value[:200])
+    return Redacted(value) if shown in (value, "[opaque]") and len(value) <= _LONGEST_ID else shown
+
+
+_LONGEST_ID = 200
+
+
+def _kept_location(location: SourceLocation, cut: Any) -> SourceLocation:
+    return location._replace(file=cut(location.file), function=cut(location.function))
 
 
 def kept_text(text: str) -> str:
