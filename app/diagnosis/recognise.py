@@ -330,7 +330,9 @@ def component_of(signature: Signature, sample: Sample, text: str) -> Redacted | 
     if called and signature.layer is Layer.PERMISSIONS and sample.audit and sample.audit.status_code in _REFUSED:
         return cut(called)
     for pattern in signature.component:
-        if (match := re.search(pattern, text, re.IGNORECASE)) and match[1] and not _CUT.search(match[1]):
+        if (match := re.search(pattern, text, re.IGNORECASE)) and match[1]:
+            if _CUT.search(match[1]):
+                break
             return cut(match[1])
     if called:
         return cut(called)
