@@ -1244,7 +1244,10 @@ def _spells_a_secret(word: str, before: str, setting: bool) -> bool:
 
     `setting`: the line is `name: word` and no more, as in YAML inside of a literal of several lines.
     """
-    if _COMMENT_SIGN.search(before) or any(before.count(quote) % 2 for quote in "\"'`"):
+    # Nobody wrote such a line, and reading it again for each of its names must not choose what that costs.
+    if len(before) > _WRITTEN_LINE or _COMMENT_SIGN.search(before):
+        return True
+    if any(before.count(quote) % 2 for quote in "\"'`"):
         return True
     digits = sum(c.isdigit() for c in word)
     if digits == len(word):
@@ -1254,6 +1257,7 @@ def _spells_a_secret(word: str, before: str, setting: bool) -> bool:
     return digits >= 2 and len(word) >= 8 and word.isalnum() and _changes(word) >= _NO_NAME
 
 
+_WRITTEN_LINE = 1000
 _ENDS = frozenset({"", "\n"})
 _PIN = 4
 """Digits of the shortest number that is a secret."""
