@@ -196,11 +196,10 @@ def _raising_line(judged: Judged, group: ErrorGroup) -> Why | None:
         if source.group != group.id or source.frame != own[1] or excerpt is None or excerpt.blame is None:
             continue
         blame = excerpt.blame
-        state = sentence("running commit") if excerpt.role == "running" else sentence("head")
         text = sentence(
-            "{} raises it; the {} has that line from {} ({}), {}.",
+            "{} raises it; at {} that line is from {} ({}), {}.",
             cut(f"{excerpt.path}:{excerpt.line}"),
-            state,
+            cut(excerpt.sha[:9]),
             cut(blame.sha[:9]),
             blame.subject,
             blame.committed_at,

@@ -4,9 +4,22 @@ from app.diagnosis.chain import trace_causes
 from app.diagnosis.model import Basis, Cause, Confidence, DecidingCheck, Layer, LayerOwner, Why, plain, sentence
 from app.diagnosis.scorecard import Scorecard
 from app.diagnosis.whys import Judged, ask_whys
-from app.evidence.model import ErrorGroup, Evidence, ExceptionInfo, Frame, GroupKind, Language, StackTrace
+from app.evidence.model import (
+    CodeExcerpt,
+    CommitSha,
+    ErrorGroup,
+    Evidence,
+    ExceptionInfo,
+    Frame,
+    FrameSource,
+    GroupKind,
+    HistoryFacts,
+    Language,
+    LineBlame,
+    StackTrace,
+)
 from app.redact import cut
-from tests.diagnosis.incident import cause, evidence, group
+from tests.diagnosis.incident import at, cause, evidence, group
 
 CHECK = DecidingCheck(sentence("whether a route exists"), cut("gcloud compute routers list --project=demo-shop"))
 
@@ -77,3 +90,18 @@ def test_no_step_says_more_than_five() -> None:
     causes = [cause(root, "cloud-sql-too-many-connections")]
     causes += [cause(g, "http-server-error", score=0.15, symptom=True) for g in groups]
     assert len(ask(evidence(*groups, root), causes)) <= 5
+
+
+def test_a_fault_of_the_own_code_is_followed_to_its_line_and_who_changed_it_last() -> None:
+    raised = wrapper()
+    assert raised.trace is not None
+    frame, running, author = raised.trace.innermost.frames[0], CommitSha("a" * 40), CommitSha("b" * 40)
+    blame = LineBlame(author, at(0), cut("Example Team"), cut("Open the pool at start"))
+    excerpt = CodeExcerpt(running, "shop/start.py", 1018, "_open_pool", ((1018, cut("raise")),), blame, "running")
+    history = HistoryFacts(frames=(FrameSource(raised.id, frame, "shop/start.py", excerpt),))
+    steps = ask(evidence(raised, history=history), [cause(raised, "application-exception")], Layer.APPLICATION)
+    answers = [plain(step.answer.text) for step in steps if step.answer]
+    assert (
+        "shop/start.py:1018 raises it; at aaaaaaaaa that line is from bbbbbbbbb (Open the pool at start)" in answers[2]
+    )
+    assert len([answer for answer in answers if "StartupError" in answer]) == 2
