@@ -39,7 +39,11 @@ _TRUST = tuple(CommitSource)
 _SHA = re.compile(r"[0-9a-f]{7,40}\Z")
 _TAG = re.compile(r"(?:sha-|git-|commit-)?([0-9a-f]{7,40})\Z")
 _OF_REVISION = re.compile(r"\bRevision '?([a-z0-9][a-z0-9.-]*[a-z0-9])'?")
-_DEPLOYS = re.compile(r"\b(?:Create|Replace|Update)(?:Internal)?Service\Z", re.IGNORECASE)
+_DEPLOYS = re.compile(r"\b(?:Create|Replace|Update)(?:(?:Internal)?Service|Job|Function)\Z", re.IGNORECASE)
+_ROLLS_OUT = re.compile(
+    r"io\.k8s\.apps\.v1\.(?:(?:deployments|statefulsets|daemonsets)\.(?:create|update|patch)|replicasets\.create)\Z"
+)
+_WORKLOAD = re.compile(r"/(?:deployments|statefulsets|daemonsets|replicasets)/([a-z0-9][a-z0-9.-]*)\Z")
 _TRAFFIC_PLACE = re.compile(r"(?:(status|spec)\.)?(traffic|trafficStatuses)\.(\d+)\.(\w+)\Z")
 _STOPPED_BELOW = 0.01
 _RECENT_MINUTES = 60
@@ -48,13 +52,21 @@ _RECENT_MINUTES = 60
 # --- one audit entry --------------------------------------------------------------------------------------------------
 
 
+def may_deploy(method: str) -> bool:
+    """Whether calls of that method make, replace or update what runs."""
+    return _DEPLOYS.search(method) is not None or _ROLLS_OUT.match(method) is not None
+
+
 def deploy_event(entry: LogEntry, sample: Sample) -> DeployEvent | None:
-    """What an audit entry says about a deployment of a Cloud Run service or function; None when it is about another thing.
+    """What an audit entry says about a deployment of a service, job, function or workload of a cluster; None when it is
+    about another thing.
 
     The call (`activity`) tells who asked for what, the platform's own entry (`system_event`) tells whether the revision
     became ready. The second half of a long-running call repeats the first and counts only for what it adds.
     """
     audit = entry.audit
+    if audit is not None and _ROLLS_OUT.match(audit.method):
+        return _rollout(entry, audit, sample)
     if audit is None or not _DEPLOYS.search(audit.method):
         return None
     facts = audit.facts
@@ -83,12 +95,29 @@ def deploy_event(entry: LogEntry, sample: Sample) -> DeployEvent | None:
     )
 
 
+def _rollout(entry: LogEntry, audit: AuditCall, sample: Sample) -> DeployEvent | None:
+    """A workload of a cluster, called by its first container, as its entries are. Only a new replica set tells the hash that
+    the entries of its pods bear; which revision another call leads to is not told."""
+    facts = audit.facts
+    workload = _WORKLOAD.search(audit.resource_name)
+    name = facts.get("spec.template.spec.containers.0.name")
+    if workload is None or name is None:
+        return None
+    version = facts.get("spec.template.metadata.labels.pod-template-hash")
+    revision = RevisionName(f"{name}@{version}") if version and ".replicasets." in audit.method else None
+    kind = DeployKind.CALLED if audit.status_code == 0 else DeployKind.FAILED
+    reason = cut(audit.status_message) if audit.status_message else None
+    claim = _commit_of(facts, CommitSource.AUDIT_ENTRY)
+    return DeployEvent(kind, entry.timestamp, ServiceName(name), revision, claim, {}, reason, sample)
+
+
 def _service_of(entry: LogEntry, audit: AuditCall) -> ServiceName | None:
     if entry.service:
         return entry.service
-    _, services, name = audit.resource_name.rpartition("/services/")
-    if services and name:
-        return ServiceName(name.partition("/")[0])
+    for kind in ("/services/", "/jobs/", "/functions/"):
+        _, found, name = audit.resource_name.rpartition(kind)
+        if found and name:
+            return ServiceName(name.partition("/")[0])
     if name := audit.facts.get("metadata.labels.serving.knative.dev/service"):
         return ServiceName(name)
     return None
@@ -154,7 +183,13 @@ def _commit_of(facts: Mapping[str, str], source: CommitSource) -> CommitClaim | 
     ):
         if claim := commit_claim(facts.get(key), source):
             return claim
-    for key in ("spec.template.spec.containers.0.image", "template.containers.0.image", "spec.containers.0.image"):
+    for key in (
+        "spec.template.spec.containers.0.image",
+        "template.containers.0.image",
+        "spec.containers.0.image",
+        "spec.template.spec.template.spec.containers.0.image",
+        "template.template.containers.0.image",
+    ):
         if claim := image_claim(facts.get(key)):
             return claim
     return None

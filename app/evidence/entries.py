@@ -505,7 +505,7 @@ _FACTS = re.compile(
     r"(?:spec\.template\.|template\.)?(?:metadata\.)?(?:name|labels\.[\w./-]{1,100}|revision)"
     r"|metadata\.(?:generation|creationTimestamp|annotations\.(?:run\.googleapis\.com/operation-id"
     r"|serving\.knative\.dev/(?:revision|service)))"
-    r"|(?:spec\.template\.spec\.|spec\.|template\.)?containers\.\d+\.image"
+    r"|(?:(?:spec\.template\.){1,2}spec\.|spec\.|(?:template\.){1,2})?containers\.\d+\.(?:image|name)"
     r"|(?:status|spec)?\.?latest(?:Ready|Created)Revision(?:Name)?"
     r"|status\.conditions\.\d+\.\w+|status\.observedGeneration|conditions\.\d+\.(?:type|state|reason|message|lastTransitionTime)"
     r"|(?:status\.|spec\.)?(?:traffic|trafficStatuses)\.\d+\.\w+|terminalCondition\.\w+"

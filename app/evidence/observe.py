@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from app.evidence.deployments import deploy_event
+from app.evidence.deployments import deploy_event, may_deploy
 from app.evidence.entries import to_sample
 from app.evidence.grouping import Grouper, GroupKey, Place, ReadTrace, is_request
 from app.evidence.joining import Joiner
@@ -97,8 +97,8 @@ class Observer:
             self._last = at
         if at < self._first:
             self._first = at
-        # Every method that makes, replaces or updates a service ends so. Few entries do, and reading them needs a sample.
-        if entry.audit is not None and entry.audit.method.lower().endswith("service"):
+        # Few entries deploy, and reading them needs a sample.
+        if entry.audit is not None and may_deploy(entry.audit.method):
             self._deploys.append(entry)
             if len(self._deploys) >= 2 * _MAX_DEPLOYS:
                 self._deploys = _newest(self._deploys)

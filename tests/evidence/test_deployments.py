@@ -375,3 +375,87 @@ def test_two_services_do_not_mix_and_the_order_is_stable() -> None:
     other = Exposure(ServiceName("jobs"), ONE, {}, {}, {}, BEGIN, BEGIN)
     revisions = assemble_revisions(observed(exposure(TWO, {9: 1}), exposure(ONE, {1: 1}), other), (), {}, WINDOW)
     assert [(r.service, r.name) for r in revisions] == [(API, ONE), (API, TWO), ("jobs", ONE)]
+
+
+# --- clusters, jobs, functions ---
+
+
+def _workload(method: str, resource: str, tag: str, **labels: str) -> DeployEvent | None:
+    template = {
+        "metadata": {"labels": {"app": "api", **labels}},
+        "spec": {
+            "containers": [{"name": "api", "image": f"gcr.io/shop/api:{tag}", "env": [{"name": "A", "value": "x"}]}]
+        },
+    }
+    raw = audit(
+        f"io.k8s.apps.v1.{method}",
+        labels={"cluster_name": "main", "location": "europe-west1"},
+        resource=f"apps/v1/namespaces/shop/{resource}",
+        response={"metadata": {"name": "api"}, "spec": {"replicas": 2, "template": template}},
+    )
+    raw["resource"]["type"] = "k8s_cluster"
+    return event_of(raw)
+
+
+def test_a_new_replica_set_tells_the_revision_that_the_entries_of_its_pods_bear() -> None:
+    told = {"pod-template-hash": "6d4cf56db6"}
+    event = _must(_workload("replicasets.create", "replicasets/api-6d4cf56db6", SHA_ONE, **told))
+    assert (event.kind, event.service, event.revision) == (DeployKind.CALLED, API, "api@6d4cf56db6")
+    assert event.commit == CommitClaim(SHA_ONE, CommitSource.IMAGE_TAG)
+    pod = {
+        "timestamp": (BEGIN + timedelta(minutes=1)).isoformat(),
+        "insertId": "p1",
+        "logName": "projects/shop/logs/stderr",
+        "resource": {"type": "k8s_container", "labels": {"container_name": "api", "pod_name": "api-6d4cf56db6-x2x9q"}},
+        "labels": {"k8s-pod/pod-template-hash": "6d4cf56db6"},
+        "severity": "ERROR",
+        "textPayload": "connection refused",
+    }
+    assert parse_entry(pod, "logs.jsonl:1").revision == event.revision
+
+
+@pytest.mark.parametrize("verb", ["create", "update", "patch"])
+def test_a_changed_deployment_is_a_rollout_of_a_revision_that_is_not_told(verb: str) -> None:
+    event = _must(_workload(f"deployments.{verb}", "deployments/api", SHA_ONE))
+    assert (event.service, event.revision) == (API, None)
+    assert event.commit == CommitClaim(SHA_ONE, CommitSource.IMAGE_TAG)
+
+
+@pytest.mark.parametrize(
+    "method", ["deployments.scale.update", "deployments.status.patch", "deployments.delete", "pods.create"]
+)
+def test_scaling_and_status_are_no_rollouts(method: str) -> None:
+    assert _workload(method, "deployments/api", SHA_ONE) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "resource", "request_body"),
+    [
+        (
+            "google.cloud.run.v1.Jobs.ReplaceJob",
+            "namespaces/shop/jobs/api",
+            {
+                "spec": {
+                    "template": {
+                        "spec": {"template": {"spec": {"containers": [{"image": f"gcr.io/shop/api:{SHA_ONE}"}]}}}
+                    }
+                }
+            },
+        ),
+        (
+            "google.cloud.run.v2.Jobs.UpdateJob",
+            "projects/shop/locations/europe-west1/jobs/api",
+            {"template": {"template": {"containers": [{"image": f"gcr.io/shop/api:{SHA_ONE}"}]}}},
+        ),
+        (
+            "google.cloud.functions.v2.FunctionService.UpdateFunction",
+            "projects/shop/locations/europe-west1/functions/api",
+            {"labels": {"commit-sha": SHA_ONE}},
+        ),
+    ],
+)
+def test_jobs_and_functions_tell_their_commit(method: str, resource: str, request_body: dict[str, Any]) -> None:
+    event = _must(event_of(audit(method, labels={}, resource=resource, request=request_body)))
+    assert (event.service, event.revision) == (API, None)
+    assert event.commit is not None
+    assert event.commit.sha == SHA_ONE
