@@ -30,7 +30,7 @@ from app.redact import cut
 from app.sources import filters
 from app.sources.filters import Filter
 from app.sources.google_auth import no_token
-from app.sources.rest import mapping, text
+from app.sources.rest import enabling, mapping, text
 
 _log = logging.getLogger(__name__)
 
@@ -291,9 +291,9 @@ class CloudLogging:
     def _denied(self, denied: Any) -> SourceRefused:
         if denied.reason == "SERVICE_DISABLED":
             consumer = text(mapping(denied.metadata), "consumer").removeprefix("projects/")
-            project = f" --project={consumer}" if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", consumer) else ""
+            project = consumer if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", consumer) else None
             return _refused(
-                "the Cloud Logging API is not enabled", f"run `gcloud services enable logging.googleapis.com{project}`"
+                "the Cloud Logging API is not enabled", f"run `{enabling('logging.googleapis.com', project)}`"
             )
         if isinstance(denied, exceptions.Unauthenticated):
             return _refused("Cloud Logging does not accept the credentials", "run `infra-audit doctor`")

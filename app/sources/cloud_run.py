@@ -120,8 +120,7 @@ class CloudRun:
                 case Refusal.NOT_PERMITTED:
                     remedy = "grant roles/run.viewer to the auditor's account"
                 case Refusal.API_DISABLED:
-                    project = f" --project={refused.consumer}" if refused.consumer else ""
-                    remedy = f"run `gcloud services enable {host}{project}`"
+                    remedy = f"run `{refused.remedy}`"
                 case Refusal.CREDENTIALS:
                     remedy = "run `infra-audit doctor`"
                 case Refusal.QUOTA | Refusal.OUT | Refusal.MALFORMED:

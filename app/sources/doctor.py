@@ -159,7 +159,7 @@ class Doctor:
                 case Refusal.CREDENTIALS:
                     raise
                 case Refusal.API_DISABLED:
-                    return [Row(f"permissions on {project}", "cannot be checked", _enable(host, refused.consumer))]
+                    return [Row(f"permissions on {project}", "cannot be checked", refused.remedy)]
                 case Refusal.NOT_PERMITTED | Refusal.NOT_FOUND:
                     state = "the project does not exist, or nothing in it is granted"
                     return [
@@ -194,7 +194,7 @@ class Doctor:
                 case Refusal.NOT_FOUND | Refusal.NOT_PERMITTED:
                     return None  # it answers; what is not permitted is named with its permission
                 case Refusal.API_DISABLED:
-                    return Row(f"API {need.api}", f"not enabled: {need.without}", _enable(need.api, refused.consumer))
+                    return Row(f"API {need.api}", f"not enabled: {need.without}", refused.remedy)
                 case _:
                     return Row(f"API {need.api}", refused.reason, "try again later")
         return None
@@ -234,7 +234,3 @@ class Doctor:
             f"gcloud iam service-accounts add-iam-policy-binding {self.account} --member=serviceAccount:SERVER_ACCOUNT"
             " --role=roles/iam.serviceAccountTokenCreator"
         )
-
-
-def _enable(api: str, consumer: str | None) -> str:
-    return f"gcloud services enable {api}" + (f" --project={consumer}" if consumer else "")

@@ -73,6 +73,8 @@ class GoogleAuth(httpx.Auth):
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         token = await self._token(None)
         request.headers["Authorization"] = f"Bearer {token}"
+        if quota_project := getattr(self._credentials, "quota_project_id", None):
+            request.headers["X-Goog-User-Project"] = quota_project  # a person's own credentials belong to no project
         answer = yield request
         if answer.status_code == 401:
             request.headers["Authorization"] = f"Bearer {await self._token(token)}"

@@ -467,8 +467,7 @@ def _unread(refused: NotRead, kind: ProbeKind) -> Answer:
         case Refusal.NOT_PERMITTED:
             return Answer(ProbeState.NO_ACCESS, reason=f"{refused.reason} ({role})" if role else refused.reason)
         case Refusal.API_DISABLED:
-            where = f" in the auditor's own project {refused.consumer}" if refused.consumer else ""
-            return Answer(ProbeState.NO_ACCESS, reason=refused.reason + where)
+            return Answer(ProbeState.NO_ACCESS, reason=f"{refused.reason} ({refused.remedy})")
         case Refusal.CREDENTIALS:
             return Answer(ProbeState.NO_ACCESS, reason=refused.reason)
         case Refusal.QUOTA | Refusal.OUT | Refusal.MALFORMED:

@@ -31,13 +31,24 @@ class Refusal(StrEnum):
 
 
 class NotRead(Exception):
-    """`reason` is our own wording. `consumer` is the project that has to enable a disabled API, where the answer tells."""
+    """`reason` is our own wording. `remedy` is the command that turns a disabled API on; empty for all else."""
 
-    def __init__(self, refusal: Refusal, reason: str, consumer: str | None = None) -> None:
+    def __init__(self, refusal: Refusal, reason: str, remedy: str = "") -> None:
         super().__init__(reason)
         self.refusal = refusal
         self.reason = reason
-        self.consumer = consumer
+        self.remedy = remedy
+
+
+_NO_PROJECT = "764086051850"
+"""The project of gcloud itself: what a person's credentials are charged to while they name no quota project."""
+
+
+def enabling(api: str, consumer: str | None) -> str:
+    """The command that makes a disabled API answer."""
+    if consumer == _NO_PROJECT:
+        return "gcloud auth application-default set-quota-project PROJECT_ID"
+    return f"gcloud services enable {api}" + (f" --project={consumer}" if consumer else "")
 
 
 class Rest:
@@ -110,7 +121,7 @@ def _refused(answer: httpx.Response, host: str) -> NotRead:
         case 403:
             is_disabled, consumer = _disabled(answer)
             if is_disabled:
-                return NotRead(Refusal.API_DISABLED, f"the API {host} is not enabled", consumer)
+                return NotRead(Refusal.API_DISABLED, f"the API {host} is not enabled", enabling(host, consumer))
             return NotRead(Refusal.NOT_PERMITTED, "not permitted to look")
         case 404:
             return NotRead(Refusal.NOT_FOUND, "it does not exist under this name, or is hidden")

@@ -54,6 +54,7 @@ class Call:
     path: str
     query: Mapping[str, str]
     authorization: str | None
+    quota_project: str | None
 
 
 @dataclass
@@ -68,6 +69,7 @@ class FakeGoogle:
     series: dict[str, list[Any]] = field(default_factory=dict)
     permissions: dict[str, set[str]] = field(default_factory=dict)
     disabled: set[str] = field(default_factory=set)
+    consumer: str = "4711"
     troubles: dict[str, Trouble] = field(default_factory=dict)
     feed: Any = field(default_factory=list)
     page_size: int = 1000
@@ -93,7 +95,8 @@ class FakeGoogle:
         host, _, path = unquote(scope["path"]).lstrip("/").partition("/")
         query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        self.calls.append(Call(scope["method"], host, path, query, headers.get("authorization")))
+        charged = headers.get("x-goog-user-project")
+        self.calls.append(Call(scope["method"], host, path, query, headers.get("authorization"), charged))
         match self.troubles.get(host):
             case "slow":
                 await asyncio.sleep(5)
@@ -130,7 +133,7 @@ class FakeGoogle:
             if known and value not in known:
                 self.violations.append(f"{method['id']}: {name} is never {value}")
         if host in self.disabled:
-            return 403, disabled(host)
+            return 403, disabled(host, self.consumer)
         project = re.split(r"[/:]", path.partition("projects/")[2])[0]
         granted = self.permissions.get(project)
         if path.endswith(":testIamPermissions"):
@@ -200,15 +203,15 @@ def failure(code: int, message: str, status: str = "UNKNOWN", details: Sequence[
     return {"error": {"code": code, "message": message, "status": status, "details": list(details)}}
 
 
-def disabled(host: str) -> Any:
+def disabled(host: str, consumer: str) -> Any:
     """As the services answer for a project that has not turned them on: the consumer is the caller's own project."""
     info = {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": "SERVICE_DISABLED",
         "domain": "googleapis.com",
-        "metadata": {"service": host, "consumer": "projects/4711"},
+        "metadata": {"service": host, "consumer": f"projects/{consumer}"},
     }
-    message = f"{host} has not been used in project 4711 before or it is disabled."
+    message = f"{host} has not been used in project {consumer} before or it is disabled."
     return failure(403, message, "PERMISSION_DENIED", [info])
 
 

@@ -89,6 +89,14 @@ async def test_each_api_that_is_off_is_named_alone_with_the_project_that_is_char
     )
 
 
+async def test_a_persons_credentials_without_a_quota_project_are_told_to_name_one(
+    google: FakeGoogle, logging: FakeLogging
+) -> None:
+    google.disabled, google.consumer = {"sqladmin.googleapis.com"}, "764086051850"
+    (row,) = wrong(await examine(google, logging, account=None))
+    assert row.remedy == "gcloud auth application-default set-quota-project PROJECT_ID"
+
+
 async def test_logs_that_cannot_be_read_are_told_although_the_permission_is_held(
     google: FakeGoogle, logging: FakeLogging
 ) -> None:

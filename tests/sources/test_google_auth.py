@@ -23,6 +23,7 @@ class Credentials:
         self.valid = False
         self.refreshed = 0
         self.trouble = trouble
+        self.quota_project_id: str | None = None
 
     def refresh(self, _request: Any) -> None:
         if self.trouble is not None:
@@ -55,6 +56,14 @@ async def test_many_requests_share_one_token(google: FakeGoogle) -> None:
     credentials.valid = False
     await ask(google, GoogleAuth(credentials))
     assert google.calls[-1].authorization == "Bearer token-2"
+
+
+async def test_calls_are_charged_to_the_quota_project_that_the_credentials_name(google: FakeGoogle) -> None:
+    credentials = Credentials()
+    await ask(google, GoogleAuth(credentials))
+    credentials.quota_project_id = "acme-ops"
+    await ask(google, GoogleAuth(credentials))
+    assert [call.quota_project for call in google.calls] == [None, "acme-ops"]
 
 
 async def test_a_token_that_is_no_longer_taken_is_fetched_anew_once(google: FakeGoogle) -> None:

@@ -196,7 +196,8 @@ async def test_a_missing_permission_names_the_role_and_a_disabled_api_the_projec
     google.disabled.add(HOSTS[kind][0])
     result = await probe(google, kind)
     assert result.state is ProbeState.NO_ACCESS
-    assert result.reason == f"the API {HOSTS[kind][0]} is not enabled in the auditor's own project 4711"
+    host = HOSTS[kind][0]
+    assert result.reason == f"the API {host} is not enabled (gcloud services enable {host} --project=4711)"
 
 
 async def test_a_project_that_was_not_granted_is_never_asked(google: FakeGoogle) -> None:
