@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from app import __version__
 from app.cli import main
 from app.sources import google
 from app.sources.google import Tenant
@@ -133,3 +135,128 @@ def test_the_doctor_of_a_live_project_prints_what_is_missing_and_exits_with_2(pr
         "gcloud projects add-iam-policy-binding acme-prod --member=user:YOUR_ADDRESS --role=roles/run.viewer"
         in done.output
     )
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+INCIDENT = Path(__file__).parents[1] / "examples" / "fix-not-deployed"
+OF_THE_INCIDENT = ("--logs", str(INCIDENT / "logs.jsonl.gz"), "--repo", str(INCIDENT / "repo.bundle"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with an empty export and files of several mistakes."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in {
+        "empty.json": "[]",
+        "export.yaml": "insertId: a\ntimestamp: 2026-01-01T00:00:00Z\n---\ninsertId: b\n",
+        "two.yml": "version: 1\nenvironments:\n  production: {}\n  staging: {}\n",
+        "misspelt.yml": "version: 1\nlabel: {a: b}\n",
+        "other.json": '{"a": 1}',
+    }.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "plain").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_each_command_says_what_it_does_and_each_option_what_it_is_for(name: str) -> None:
+    done = run(name, "--help")
+    assert done.exit_code == 0
+    assert len((main.commands[name].help or "").splitlines()[0]) > 20
+    options = [option for option in main.commands[name].params if isinstance(option, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run("--version").output == f"infra-audit, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "fix"),
+    [
+        (("--logs", "none.json"), "cannot read none.json", "Name a file that exists"),
+        (("--logs", "plain"), "cannot read plain", "Name a file"),
+        (("--logs", "export.yaml"), "export.yaml is YAML", "--format=json"),
+        (("--logs", "empty.json", "--repo", "plain"), "plain is not a git repository", "root of a clone"),
+        (("--logs", "empty.json", "--repo", "none"), "none is not a git repository", "root of a clone"),
+        (("--logs", "empty.json", "--repo", "other.json"), "neither a folder nor a git bundle", "a bundle"),
+        (("--logs", "empty.json", "--since", "yesterday"), "--since yesterday", "Write --since 6h."),
+        (("--logs", "empty.json", "--at", "2026-01-01"), "a time needs its zone", "Write --at 2026-01-01T00:00Z."),
+        (
+            ("--logs", "empty.json", "--since", "2026-02-01T00:00Z", "--until", "2026-01-01T00:00Z"),
+            "--since is not before --until",
+            "Swap them",
+        ),
+        (("--logs", "empty.json", "--config", "misspelt.yml"), "line 2: 'label'", "infra-audit validate misspelt.yml"),
+        (
+            ("--logs", "empty.json", "--config", "two.yml", "--env", "prod"),
+            "no environment 'prod'",
+            "production, staging",
+        ),
+        (("--logs", "empty.json", "--env", "prod"), "there is no configuration", "--config"),
+        (("--logs", "empty.json", "--running", "abc"), "--running abc", "REVISION=SHA"),
+        (("--logs", "empty.json", "--issue", "none.md"), "cannot read none.md", "Name a file"),
+        (("--logs", "empty.json", "-o", "none/report.md"), "cannot write none/report.md", "a folder that exists"),
+        (("--logs", "-", "--since", "6h"), "standard input", "--at"),
+    ],
+)
+def test_wrong_input_of_an_audit_is_refused_with_the_fix_named(
+    words: tuple[str, ...], says: str, fix: str, folder: Path
+) -> None:
+    done = run("audit", *words)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert fix in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_misspelt_command_is_answered_with_the_right_one() -> None:
+    done = run("audti")
+    assert done.exit_code == 2
+    assert "Did you mean 'audit'?" in done.stderr
+
+
+def test_the_exit_code_follows_the_verdict_when_asked(folder: Path) -> None:
+    assert run("audit", *OF_THE_INCIDENT, "--output", "report.md").exit_code == 0
+    assert run("audit", *OF_THE_INCIDENT, "--output", "report.md", "--exit-code").exit_code == 10
+    assert run("audit", "--logs", "empty.json", "--output", "report.md", "--exit-code").exit_code == 11
+
+
+def test_a_saved_audit_replays_to_the_same_bytes(folder: Path) -> None:
+    for form in ("markdown", "html", "text", "json"):
+        first = run("audit", *OF_THE_INCIDENT, "--format", form, "--save", "evidence.json")
+        again = run("replay", "evidence.json", "--format", form)
+        assert first.stdout_bytes == again.stdout_bytes
+        assert len(first.stdout_bytes) > 1_000
+
+
+def test_what_is_no_saved_evidence_is_not_replayed(folder: Path) -> None:
+    done = run("replay", "other.json")
+    assert done.exit_code == 2
+    assert "no saved evidence" in done.stderr
+    assert "--save" in done.stderr
+
+
+def test_an_export_may_come_by_standard_input(folder: Path) -> None:
+    entry = '{"insertId": "a", "timestamp": "2026-01-01T00:00:00Z", "severity": "ERROR", "textPayload": "cannot pay: closed"}'
+    done = CliRunner().invoke(main, ["audit", "--logs", "-"], input=entry)
+    assert done.exit_code == 0
+    assert "cannot pay: closed" in done.stdout
+
+
+def test_the_service_and_the_window_narrow_an_audit(folder: Path) -> None:
+    narrowed = run("audit", *OF_THE_INCIDENT, "--service", "none-of-them", "--exit-code")
+    assert narrowed.exit_code in (0, 11)
+    early = run("audit", *OF_THE_INCIDENT, "--until", "2001-01-01T00:00Z", "--exit-code")
+    assert early.exit_code == 11
+
+
+def test_mistakes_of_a_configuration_are_told_with_line_and_column(folder: Path) -> None:
+    done = run("validate", "misspelt.yml", "two.yml")
+    assert done.exit_code == 2
+    first, second = done.stdout.splitlines()
+    assert first.startswith("misspelt.yml:2:1: 'label' is not known here")
+    assert first.endswith("Did you mean 'labels'?")
+    assert second == "two.yml: valid"
+    assert '"properties"' in run("validate", "--schema").stdout
