@@ -145,10 +145,8 @@ class Observer:
             exposed.add(entry, instance, self._minute)
         trace = self._grouper.trace_of(entry)
         failure = reports_failure(entry, trace)
-        if not failure and self._origins is None and entry.http is not None and is_request(entry, entry.http):
-            # One that the platform refused is grouped all the same: it never reached the program, and its text says why.
-            if not entry.message.startswith(_REFUSED_REQUESTS):
-                return
+        if not failure and self._origins is None and _answered(entry):
+            return
         key = self._grouper.add(entry, trace, failure, exposed.place, instance, self._minute)
         if self._origins is not None:
             self._origins.update(dict.fromkeys(entry.joined or (entry.origin,), key))
@@ -182,6 +180,11 @@ def reports_failure(entry: LogEntry, trace: ReadTrace | None) -> bool:
     if entry.http is not None and is_request(entry, entry.http):
         return entry.http.status >= 500 or _says_platform_failure(entry.message)
     return entry.severity >= _ERROR or _says_platform_failure(entry.message)
+
+
+def _answered(entry: LogEntry) -> bool:
+    """Whether it says nothing but that the program answered. What the platform refused never reached it, and says why."""
+    return entry.http is not None and is_request(entry, entry.http) and not entry.message.startswith(_REFUSED_REQUESTS)
 
 
 def _says_platform_failure(message: str) -> bool:
