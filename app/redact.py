@@ -311,7 +311,7 @@ def _cut_beside(text: str) -> tuple[str, int]:
     return "".join([*pieces, text[done:]]), cuts
 
 
-_RESOURCE_NAME = re.compile(r"[a-z][a-z0-9]{0,20}(?:[-.][a-z0-9]{1,20}){1,6}")
+_RESOURCE_NAME = re.compile(r"[a-z][a-z0-9]{0,20}(?:-[a-z0-9]{1,20}){1,6}")
 
 
 def _prose_value(match: re.Match[str]) -> str | None:
@@ -885,7 +885,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         "secret option",
         ("--", "-p", "-u", "-var", "-store", "-key"),
         re.compile(
-            r"((?<![\w-])--?[\w-]{0,24}(?:pass(?:word|wd|phrase)?|pwd|secret|token|api-?key|access-?key"
+            r"(-(?<![\w-]-)-?[\w-]{0,24}(?:pass(?:word|wd|phrase)?|pwd|secret|token|api-?key|access-?key"
             r"|credential)[\w-]{0,16}\s{1,3})"
             r"(?!-)([^\s\"']{3,}|\"[^\"\n]*\"|'[^'\n]*')",
             re.IGNORECASE,
@@ -933,7 +933,8 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         re.compile(
             r"((?<![A-Za-z])(?:password|passwd|passphrase|passcode|pwd|pass|requirepass|secret|token|(?:api|access"
             r"|private|encryption|signing|master|secret)[ _-]?key"
-            r"|credentials?)(?:(?:\s{1,2}(?:is|was|of|provided:?|supplied:?|given:?|entered:?|received:?|value|=>"
+            r"|credentials?(?: key)?)(?:(?:\s{1,2}(?:is|was|of|field|provided:?|supplied:?|given:?|entered:?"
+            r"|received:?|value|=>"
             r"|->|=|used|using|to|set|for(?:\s(?:user\s)?\S{1,60})?)){0,3}\s{1,9}[\"'`]?"
             r"|[|;\t]{1,2}))([^\s\"'`,;|)\]}]{6,})",
             re.IGNORECASE,
@@ -945,8 +946,8 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         ("otp", "code", "pin", "2fa"),
         re.compile(
             r"(\b(?:OTP|PIN|2FA(?: code)?|(?:one-time|verification|security|login|auth(?:entication)?|confirmation"
-            r"|access|sms) (?:code|password|pin)|passcode)"
-            r"\s{0,2}(?:is|was|code|:|=|#){0,2}\s{0,2}[\"']?)(\d{4,8}|\d{3}[ -]\d{3})(?![\w.])"
+            r"|access|sms|backup|recovery) (?:codes?|password|pin)|passcode)"
+            r"\s{0,2}(?:is|was|code|:|=|#){0,2}\s{0,2}[\"']?)(\d{4,8}|\d{3,5}[ -]\d{3,5})(?![\w.])"
             r"|\b(?:[A-Z]-)?\d{4,8}(?= is your )",
             re.IGNORECASE,
         ),
