@@ -901,8 +901,8 @@ _RULES: tuple[_Rule | _Scan, ...] = (
     ),
     _Rule(
         "secret option",
-        ("sshpass", "docker", "podman", "mysql", "mariadb", "redis-cli", "sqlcmd", "bcp", "openssl", "ldap", "mongo", "helm",
-         "az ", "7z", "zip", "net use", "htpasswd", "smbclient", "osql", "isql", "snowsql", "cqlsh", "clickhouse",
+        ("sshpass", "docker", "podman", "mysql", "mariadb", "redis-cli", "sqlcmd", "bcp ", "openssl", "ldap", "mongo", "helm ",
+         "az ", "7z ", "zip ", "net use", "htpasswd", "smbclient", "osql ", "isql ", "snowsql", "cqlsh", "clickhouse",
          "rabbitmq", "twine", "lftp", "net user", "chpasswd", "-pw", "rclone", "ssh-keygen", "literal=", "vault", "http "),
         re.compile(
             r"(\b(?:sshpass|(?:docker|podman|helm|buildah|skopeo|az|oc)\b[^\n|;]{0,80}?\blogin|sqlcmd|osql|isql"
