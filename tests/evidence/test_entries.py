@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.evidence.entries import BadEntry, level_of_text, parse_entry, to_sample
@@ -219,6 +219,8 @@ INNER_KEYS = st.sampled_from(
 )  # fmt: skip
 
 
+# How fast values are drawn says how busy the machine is.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(KNOWN_KEYS, JSON | st.dictionaries(INNER_KEYS, JSON, max_size=4), max_size=6))
 def test_an_entry_of_any_shape_is_read_and_kept(raw: dict[str, Any]) -> None:
     read = parse_entry({**raw, "timestamp": AT}, "f:1")
