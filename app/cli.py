@@ -461,12 +461,15 @@ async def _newest(paths: Sequence[Path | Literal["-"]]) -> datetime | None:
 
 
 def _window(since: str | None, until: str | None, now: datetime) -> Window | None:
-    from app.evidence.model import Window
+    from app.evidence.model import NO_TIME, Window
+    from app.policy.commands import parse_duration
 
     if since is None and until is None:
         return None
     end = now if until is None else _moment("--until", until, now)
     start = datetime(1970, 1, 1, tzinfo=UTC) if since is None else _moment("--since", since, now)
+    if now == NO_TIME and any(word is not None and parse_duration(word) is not None for word in (since, until)):
+        return None  # no entry that a length could count back from
     if start >= end:
         raise BadInput("--since is not before --until", fix="Swap them, or widen the window.")
     return Window(start, end)

@@ -223,6 +223,12 @@ def test_the_exit_code_follows_the_verdict_when_asked(folder: Path) -> None:
     assert run("audit", "--logs", "empty.json", "--output", "report.md", "--exit-code").exit_code == 11
 
 
+def test_a_length_before_the_newest_entry_is_no_window_when_there_is_no_entry(folder: Path) -> None:
+    result = run("audit", "--logs", "empty.json", "--since", "6h", "--format", "text")
+    assert "Window none given" in " ".join(result.output.split())
+    assert "1969" not in result.output
+
+
 def test_a_saved_audit_replays_to_the_same_bytes(folder: Path) -> None:
     for form in ("markdown", "html", "text", "json"):
         first = run("audit", *OF_THE_INCIDENT, "--format", form, "--save", "evidence.json")
