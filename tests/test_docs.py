@@ -120,9 +120,7 @@ def test_the_app_asks_for_the_events_that_are_handled() -> None:
 
 
 HOSTS = re.compile(
-    "|".join(
-        ("py" + r"pi\.org", "python" + r"hosted\.org", r"(?<!docs\.)npm" + r"js\.(?:org|com)", "deb" + r"ian\.org")
-    )
+    "|".join(("py" + r"pi\.org", "python" + r"hosted\.org", "npm" + r"js\.(?:org|com)", "deb" + r"ian\.org"))
 )
 MACHINE = re.compile(r"(?<![\w/.])/(?:work|tmp)/(?:main|shared|\.library|contract|bash_jobs)|/root/")
 

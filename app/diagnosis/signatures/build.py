@@ -244,7 +244,7 @@ SIGNATURES: tuple[Signature, ...] = (
         causes=("versions that conflict", "a lock file that is out of date"),
         checks=(_BUILD,),
         remedy="Renew the lock file, and resolve the versions that the message names.",
-        source="https://docs.npmjs.com/cli/v10/commands/npm-ci",
+        source="https://cloud.google.com/build/docs/building/build-nodejs",
         example="npm ERR! code ERESOLVE",
         near_miss="npm notice created a lockfile",
     ),
