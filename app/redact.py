@@ -72,7 +72,7 @@ def redact(text: str) -> Redaction:
         else:
             if rule.triggers:
                 continue
-        text, cuts = _apply(rule, text)
+        text, cuts = _apply(rule, text, lower)
         if cuts:
             counts[rule.name] = counts.get(rule.name, 0) + cuts
             lower = text.lower()
@@ -83,13 +83,17 @@ def redact(text: str) -> Redaction:
 class _Rule:
     """`triggers`: lower-case substrings, one of which the text must hold; empty: always tried.
 
-    `replace` gives what stands for the whole match, or None to leave it.
+    `replace` gives what stands for the whole match, or None to leave it. `shape`: a cheap pattern without which the rule
+    finds nothing in a text. `whole`: what the rule cuts may lie lines away from its trigger; otherwise only lines that
+    hold a trigger are looked at, each with the one below it.
     """
 
     name: str
     triggers: tuple[str, ...]
     pattern: re.Pattern[str]
     replace: Callable[[re.Match[str]], str | None]
+    shape: re.Pattern[str] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,12 @@ class _Scan:
     scan: Callable[[str], tuple[str, int]]
 
 
-def _apply(rule: _Rule | _Scan, text: str) -> tuple[str, int]:
+def _apply(rule: _Rule | _Scan, text: str, lower: str = "") -> tuple[str, int]:
+    """The text without what the rule cuts, and how often it cut. `lower`: the text in lower case, where it is at hand."""
     if isinstance(rule, _Scan):
         return rule.scan(text)
+    if rule.shape is not None and rule.shape.search(text) is None:
+        return text, 0
     cuts = 0
 
     def one(match: re.Match[str]) -> str:
@@ -114,7 +121,39 @@ def _apply(rule: _Rule | _Scan, text: str) -> tuple[str, int]:
         cuts += 1
         return new
 
-    return rule.pattern.sub(one, text), cuts
+    # A letter whose lower case is longer than itself moves all places behind it.
+    if rule.whole or not rule.triggers or len(lower) != len(text) or "\n" not in text:
+        return rule.pattern.sub(one, text), cuts
+    pieces: list[str] = []
+    done = 0
+    for start, end in _lines_with(rule.triggers, lower):
+        window = text[start:end]
+        if rule.shape is None or rule.shape.search(window) is not None:
+            pieces += [text[done:start], rule.pattern.sub(one, window)]
+            done = end
+    return "".join([*pieces, text[done:]]), cuts
+
+
+def _lines_with(triggers: tuple[str, ...], lower: str) -> list[tuple[int, int]]:
+    """Where the lines that hold a trigger lie, each with the line below it; what meets is one."""
+    found: list[tuple[int, int]] = []
+    for trigger in triggers:
+        at = lower.find(trigger)
+        while at >= 0:
+            line_end = lower.find("\n", at + len(trigger))
+            below = lower.find("\n", line_end + 1) if line_end >= 0 else -1
+            found.append((lower.rfind("\n", 0, at) + 1, below if below >= 0 else len(lower)))
+            at = lower.find(trigger, line_end) if line_end >= 0 else -1
+    if not found:
+        return found
+    found.sort()
+    joined = [found[0]]
+    for start, end in found[1:]:
+        if start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _always(placeholder: str) -> Callable[[re.Match[str]], str]:
@@ -238,10 +277,43 @@ def _cut_named(text: str) -> tuple[str, int]:
             continue  # the next line of a text that ends in `password:`
         if not announces and not _weak(name, inner):
             continue
+        if not quote and _told(text, match, end, inner):
+            continue
         pieces += [text[done : match.end()], f"{quote}[secret]{quote}"]
         done = end
         cuts += 1
     return "".join([*pieces, text[done:]]), cuts
+
+
+_PASSWORD_NAME = re.compile(r"pass|pwd|pw(?![a-z])|secret|pin(?![a-z])|otp|key", re.IGNORECASE)
+_VERSION = re.compile(r"v?\d{1,4}(?:\.\d{1,4}){2,4}")
+_TAG = re.compile(r"v?\d{1,4}(?:\.\d{1,4}){1,4}(?:[.+-][\w.-]{1,40})?|(?:[a-z]{2,12}-)?[0-9a-f]{7,40}|[a-z]{2,12}")
+_IMAGE = re.compile(r"(?<![\w./:@-])[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}(?::\d{2,5})?/(?:[\w.-]{1,100}/){0,8}$")
+_LOOKS_BACK = 300
+_WORD = re.compile(r"(?=[a-z]{0,3}[aeiouy])[a-z]{2,14}")
+_NO_WORD = re.compile(r"[^aeiouy]{5}")
+_MORE_PROSE = re.compile(r" {1,2}[A-Za-z]{2,}(?![\w=-])")
+
+
+def _told(text: str, match: re.Match[str], end: int, value: str) -> bool:
+    """Whether what stands behind the name tells of it: the tag of an image, a version, or the first word of a sentence.
+
+    A password may be a word, so that names of passwords lose it all the same.
+    """
+    separator = match[0][len(match[1]) :]
+    start = match.start()
+    if separator == ":" and text[start - 1 : start] == "/" and _TAG.fullmatch(value):
+        return _IMAGE.search(text[max(0, start - _LOOKS_BACK) : start]) is not None
+    if _PASSWORD_NAME.search(match[1]):
+        return False
+    if _VERSION.fullmatch(value):
+        return True
+    return (
+        separator == ": "
+        and _WORD.fullmatch(value) is not None
+        and _NO_WORD.search(value) is None
+        and _MORE_PROSE.match(text, end) is not None
+    )
 
 
 def _value_at(text: str, start: int) -> tuple[int, str, str]:
@@ -594,6 +666,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             r"|\\[nr]){0,4})+(?:Private-MAC: \w{1,128})?)"
         ),
         _always("[private-key]"),
+        whole=True,
     ),
     _Rule(
         "base64 block",
@@ -719,8 +792,11 @@ _RULES: tuple[_Rule | _Scan, ...] = (
     _Rule(
         "cookie",
         ("cookie",),
+        # What a cookie holds has a sign or a digit; words alone tell of one.
         re.compile(
-            r"((?:set-)?cookies?(?:[\"']?\s{0,3}(?:[:=]|=>)|[\"']\s{0,3},)\s{0,3}[\"']?)(?=\S)[^\n\"']{2,}", re.IGNORECASE
+            r"((?:set-)?cookies?(?:[\"']?\s{0,3}(?:[:=]|=>)|[\"']\s{0,3},)\s{0,3}[\"']?)(?=\S)"
+            r"(?!(?-i:[a-z]{1,14}(?: [a-z]{1,14}){1,20}[.,]?)(?:$|\n))[^\n\"']{2,}",
+            re.IGNORECASE,
         ),
         _keep_lead("[secret]"),
     ),
@@ -779,6 +855,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         _keep_lead("[personal-number]"),
+        shape=re.compile(r"\d(?:[ ./-]?[A-Z0-9]){0,6}[ ./-]?\d(?:[ ./-]?[A-Z0-9]){0,6}[ ./-]?\d", re.IGNORECASE),
     ),
     _Rule(
         "secret in prose",
@@ -835,6 +912,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         lambda m: None if _HARMLESS_VALUE.fullmatch(m[2].strip("'\"")) else m[1] + "'[secret]'",
+        whole=True,
     ),
     _Rule(
         "SQL",
@@ -847,6 +925,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         _every_literal,
+        whole=True,
     ),
     _Rule(
         "SQL",
@@ -855,6 +934,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             r"(\b(?:parameters|params|args)[:=] ?\[?)(\((?:[^()'\"\n]|'(?:[^'\\\n]|\\.)*+'|\"(?:[^\"\\\n]"
             r"|\\.)*+\"){1,4000}\))"),
         _every_literal,
+        whole=True,
     ),
     _Rule(
         "SQL",
@@ -880,6 +960,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         _keep_first_literal,
+        shape=re.compile(r"\([^()'\"\n]*['\"]"),
     ),
     _Rule(
         "secret option",
@@ -952,6 +1033,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         lambda m: (m[1] or "") + "[secret]",
+        shape=re.compile(r"\d{3}"),
     ),
     _Rule(
         "url parameter",
@@ -976,6 +1058,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         _email,
+        shape=re.compile(r"(?:@|40|64;|commat;)(?:[\w-]{1,63}\.)", re.IGNORECASE),
     ),
     _Rule(
         "e-mail",
@@ -1007,6 +1090,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             r"|" + _IP_PART + r"(?:\." + _IP_PART + r"){3})(?![\w:])"
         ),
         _ipv6,
+        shape=re.compile(r"::|(?::[0-9A-Fa-f]{1,4}){5}"),
     ),
     _Rule(
         "address",
@@ -1085,6 +1169,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         _keep_lead("[phone]"),
+        shape=re.compile(r"\d(?:[ ()./-]{0,3}\d){7}"),
     ),
     _Rule(
         "place",
@@ -1098,6 +1183,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         lambda m: (m[1] or m[2]) + "[place]",
+        shape=re.compile(r"\d\.\d\d"),
     ),
     _Rule(
         "place",

@@ -163,10 +163,46 @@ def test_a_secret_in_another_form_vanishes(name: str) -> None:
         "ratio 12.345678, 98.765432 of 100",
         "idempotency_key=3f2504e0-4f89-11d3-9a0c-0305e82c3301",
         'Bearer error="invalid_token", error_description="The token expired"',
+        "gcr.io/demo-prod/viya-4/sas-orchestration:1.41.6",
+        "us-docker.pkg.dev/p/r/token-service:2025.01.02",
+        "pulled europe-docker.pkg.dev/p/r/password-service:9fceb02 in 2s",
+        "token: unexpected end",
+        "Signatures: failures as values",
+        "secret: not found",
+        "cookie: malformed header line",
     ],
 )
 def test_what_only_looks_like_a_secret_stays(line: str) -> None:
     assert cut(line) == line
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("password: swordfish was refused", "password: [secret] was refused"),
+        ("secret: swordfish and more", "secret: [secret] and more"),
+        ("token: swordfish", "token: [secret]"),
+        ("token=swordfish and more", "token=[secret] and more"),
+        ("vault/db/password:1.41.6", "vault/db/password:[secret]"),
+        ("https://h.example.org/token:9fceb02", "https://h.example.org/token:[secret]"),
+    ],
+)
+def test_a_word_or_a_version_may_be_a_secret_elsewhere(line: str, shown: str) -> None:
+    assert cut(line) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password:\n  %s\n",
+        '"password"\n: "%s"',
+        "at once\nsession token\nAuthorization: Bearer\n%s",
+        "İ password=%s\nnext",
+    ],
+)
+def test_a_value_on_the_line_below_its_name_vanishes(text: str) -> None:
+    value = made(24)
+    assert value not in cut(f"first line\n{text % value}\nlast line")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +220,14 @@ def test_what_only_looks_like_a_secret_stays(line: str) -> None:
         "a@",
         '("',
         "mysql -p ",
+        "az ",
+        "a.a.",
+        '"',
+        ":",
+        "@",
+        "=a",
+        "token:\n",
+        "gcr.io/token:",
     ],
 )
 def test_no_text_makes_a_rule_look_again_and_again(piece: str) -> None:
