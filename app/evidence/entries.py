@@ -355,6 +355,10 @@ def _from_json(raw: Mapping[str, Any], payload: Mapping[str, Any], origin: str) 
             message = f"{exception_type}: {value}"
     elif value and value not in message and not (trace_text and value in trace_text):
         message = f"{message}: {exception_type}: {value}" if exception_type else f"{message}: {value}"
+    if "involvedObject" in payload:  # an event of Kubernetes; its reason is the one word of it that is not prose
+        reason = payload.get("reason")
+        if isinstance(reason, str) and reason not in message:
+            message = f"{reason}: {message}"
 
     severity = _severity(raw)
     if severity is _DEFAULT:

@@ -185,6 +185,18 @@ def test_a_denied_permission_is_named() -> None:
     assert read.audit.facts["denied.permission"] == "x.y.z"
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("no volume to mount", "FailedMount: no volume to mount"),
+        ("FailedMount of a volume", "FailedMount of a volume"),
+    ],
+)
+def test_an_event_of_kubernetes_says_its_reason(message: str, said: str) -> None:
+    event = {"reason": "FailedMount", "message": message, "involvedObject": {"kind": "Pod", "name": "web-1"}}
+    assert entry(jsonPayload=event).message == said
+
+
 def test_a_payload_without_a_message_is_read_as_words() -> None:
     read = entry(jsonPayload={"noScaleUp": {"reason": {"messageId": "no.scale.up.in.backoff"}}})
     assert read.message == "noScaleUp.reason.messageId=no.scale.up.in.backoff"
