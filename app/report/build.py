@@ -58,6 +58,7 @@ from app.evidence.model import (
     Frame,
     FrameSource,
     Onset,
+    ProbeKind,
     ProbeResult,
     ProbeState,
     Revision,
@@ -673,19 +674,31 @@ class _Builder:
             ProbeState.UNHEALTHY: "unhealthy",
         }
         facts = [sentence("{} = {}", cut(name), value) for name, value in probe.facts]
-        text = sentence("**{}**", probe.state)
+        elsewhere = self._announced_elsewhere(probe)
+        text = sentence("announced, **of another product or place**") if elsewhere else sentence("**{}**", probe.state)
         if probe.reason:
             text = sentence("{}: {}", text, probe.reason)
         if facts:
             text = sentence("{}; {}", text, _joined(facts, sentence(", ")))
-        read = probe.state in (ProbeState.HEALTHY, ProbeState.UNHEALTHY, ProbeState.NOT_FOUND)
+        read = probe.state in (
+            ProbeState.HEALTHY,
+            ProbeState.UNHEALTHY,
+            ProbeState.CHANGING,
+            ProbeState.NOT_FOUND,
+        )
         return ResourceRow(
             resource=self._shown.text(probe.target.name),
             kind=probe.target.kind.value,
-            mark=marks.get(probe.state, "unknown"),
+            mark="unknown" if elsewhere else marks.get(probe.state, "unknown"),
             read_at=probe.read_at if read else None,
             note=self._observe(text, ProbeRef(probe.target)),
         )
+
+    def _announced_elsewhere(self, probe: ProbeResult) -> bool:
+        """Whether the provider's incident was judged to have nothing to do with the failure: no sign rests on it."""
+        announced = probe.target.kind in (ProbeKind.SERVICE_HEALTH, ProbeKind.PUBLIC_STATUS)
+        counted = any(ProbeRef(probe.target) in signal.claim.evidence for signal in self._diagnosis.signals)
+        return announced and probe.state is ProbeState.UNHEALTHY and not counted
 
     # --- latest failure ------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,19 @@ import orjson
 import pytest
 from pydantic import TypeAdapter
 
-from app.diagnosis.model import CausalLink, Claim, CountRef, EntryRef, LinkKind, ProbeRef, Status, plain, sentence
+from app.diagnosis.model import (
+    CausalLink,
+    Claim,
+    CountRef,
+    EntryRef,
+    Layer,
+    LinkKind,
+    ProbeRef,
+    Signal,
+    Status,
+    plain,
+    sentence,
+)
 from app.evidence.model import (
     ContainmentFact,
     Evidence,
@@ -21,13 +33,14 @@ from app.evidence.model import (
     Gap,
     HistoryFacts,
     ProbeKind,
+    ProbeResult,
     ProbeState,
     ProbeTarget,
     Reading,
     RevisionName,
     Window,
 )
-from app.redact import Redacted
+from app.redact import Redacted, cut
 from app.report import render
 from app.report.build import build_report, evidence_digest
 from app.report.model import EvidenceItem, Report, Statement
@@ -170,6 +183,25 @@ def test_a_probe_without_access_is_a_gap_and_never_healthy():
     assert row.mark == "unknown"
     assert row.read_at is None
     assert any(gap.source == "probe vpc-connector" for gap in made.gaps)
+
+
+@pytest.mark.parametrize(("counted", "mark"), [(True, "unhealthy"), (False, "unknown")])
+def test_an_announced_incident_is_a_fault_only_where_the_verdict_counts_it(counted: bool, mark: str):
+    target = ProbeTarget(ProbeKind.PUBLIC_STATUS, cut("https://status.example"), cut("curl -s https://status.example"))
+    announced = ProbeResult(target, ProbeState.UNHEALTHY, (), cut("public in this window"), END)
+    sign = Signal(Layer.PLATFORM, 2.5, Claim(sentence("an incident"), (ProbeRef(target),)))
+    signals = (*diagnosis().signals, sign) if counted else diagnosis().signals
+    made = build_report(incident(probes=(*incident().probes, announced)), replace(diagnosis(), signals=signals))
+    row = made.resources[-1]
+    assert row.mark == mark
+    assert ("another product or place" in plain(row.note.text)) is not counted
+
+
+def test_a_resource_in_the_middle_of_a_change_was_read_and_is_neither():
+    target = ProbeTarget(ProbeKind.CLOUD_RUN, cut("projects/p/locations/l/services/s"), cut("gcloud run services list"))
+    changing = ProbeResult(target, ProbeState.CHANGING, (), cut("a deployment is under way"), END)
+    row = report(incident(probes=(*incident().probes, changing))).resources[-1]
+    assert (row.mark, row.read_at) == ("unknown", END)
 
 
 def test_impact_states_only_what_was_measured_or_configured():
