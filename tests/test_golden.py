@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.diagnosis.model import sentence
 from app.report import render
 from app.report.model import Report
 from tests.examples import NAMES, audited
@@ -27,6 +28,12 @@ def test_the_report_reads_as_it_was_reviewed(name: str, request: pytest.FixtureR
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(made(report), encoding="utf-8")
         assert made(report) == path.read_text(encoding="utf-8"), f"{path.name} of {name} reads differently"
+
+
+def test_what_is_over_is_not_asked_about_further() -> None:
+    whys = audited("fix-effective").report.whys
+    assert whys[-1].question == sentence("Why now?")
+    assert [why for why in whys if why.command is not None or why.open_question is not None] == []
 
 
 def test_every_folder_is_of_an_example() -> None:

@@ -51,11 +51,15 @@ def _loopback(root: Cause, group: ErrorGroup) -> bool:
     return root.layer in _OUTSIDE and bool(_LOOPBACK.search(text)) and bool(_UNREACHED.search(text))
 
 
+_CONNECTION_NAME = re.compile(r"connection name|\b[a-z0-9-]+:[a-z]+-[a-z]+[0-9]+:[a-z0-9-]+\b")
 _SILENT = re.compile(rf"{LIMIT.pattern}|cannot connect|connect call failed|unreachable|no route", re.IGNORECASE)
 
 
 def _private_from_serverless(root: Cause, group: ErrorGroup) -> bool:
+    """Of a database only where a connector dials it by name: its API then gave the address, which a setting may have wrong."""
     text = _message(group)
+    if root.failure_class == "cloud-sql-connection-timeout" and not _CONNECTION_NAME.search(text):
+        return False
     return (
         root.layer in _OUTSIDE
         and group.latest.resource_type in SERVERLESS
@@ -109,8 +113,6 @@ def _probe_path(root: Cause, group: ErrorGroup) -> bool:
     return root.failure_class == "health-probe-failed" and bool(_WRONG_PATH.search(_message(group)))
 
 
-_PACKAGES = r"(?:site|dist)-packages|node_modules"
-_MISFIT_BY_PATH = re.compile(rf"cannot import name .*(?:{_PACKAGES})", re.IGNORECASE)
 _MISFIT = re.compile(
     r"generated code is out of date|Descriptors cannot be created directly|ERR_OSSL_EVP_UNSUPPORTED|"
     r"digital envelope routines::unsupported|dtype size changed|binary incompatibility|only supports OpenSSL|"
@@ -119,18 +121,21 @@ _MISFIT = re.compile(
     re.IGNORECASE,
 )
 _RAISED_IN_LIBRARY = re.compile(
-    r"cannot import name|has no attribute|unexpected keyword argument|positional argument|NoSuchMethodError|"
+    r"has no attribute|unexpected keyword argument|positional argument|NoSuchMethodError|"
     r"NoSuchFieldError|AbstractMethodError|NoClassDefFoundError|IncompatibleClassChangeError|TypeLoadException",
     re.IGNORECASE,
 )
-"""What a runtime says when code meets another version of a module than it was written for."""
+"""What a runtime says when code meets another version of a module than it was written for.
+
+A name that cannot be imported is none of these: which versions go together was chosen when the image was built.
+"""
 
 
 def _library_misfit(root: Cause, group: ErrorGroup) -> bool:
     text = _message(group)
     if root.layer is not Layer.APPLICATION:
         return False
-    if _MISFIT.search(text) or _MISFIT_BY_PATH.search(text):
+    if _MISFIT.search(text):
         return True
     frames = group.trace.innermost.frames if group.trace else ()
     return bool(frames) and not frames[0].in_app and bool(_RAISED_IN_LIBRARY.search(text))

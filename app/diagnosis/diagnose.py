@@ -94,6 +94,7 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
             look_again=_look_again(group),
         )
     )
+    acts = advice.status not in _NOBODY_ACTS
     return Diagnosis(
         summary=headline(evidence, chain, group, advice.status),
         root=chain.root,
@@ -111,8 +112,8 @@ def diagnose(evidence: Evidence, extra: Sequence[Signature] = ()) -> Diagnosis:
         ledger=ledger,
         suspects=suspects,
         mismatches=mismatches,
-        whys=ask_whys(Judged(evidence, chain, card, signature, suspects, check)),
-        actions=_actions(evidence, chain, signature) if advice.status not in _NOBODY_ACTS else (),
+        whys=ask_whys(Judged(evidence, chain, card, signature, suspects, check if acts else None)),
+        actions=_actions(evidence, chain, signature) if acts else (),
         recommendation=advice,
     )
 
@@ -198,7 +199,9 @@ def _set_aside(evidence: Evidence, chain: Chain) -> tuple[RejectedCause, ...]:
     for result in evidence.probes:
         if result.target.kind is ProbeKind.CLOUD_SQL and result.state is ProbeState.HEALTHY:
             cause = _suspicion(root, "cloud-sql-instance-unavailable", sentence("The database itself is down"))
-            why = sentence("{} is up, read at {}", result.target.name, result.read_at)
+            throughout = dict(result.facts).get("database/up") == "1 throughout"
+            words = sentence("was up all through the window") if throughout else sentence("is up")
+            why = sentence("{} {}, read at {}", result.target.name, words, result.read_at)
             out.append(RejectedCause(cause, Claim(why, (ProbeRef(result.target),))))
         if result.target.kind is ProbeKind.VPC_CONNECTOR and result.state is ProbeState.HEALTHY:
             cause = _suspicion(root, "vpc-connector-unavailable", sentence("The VPC connector"))
@@ -396,8 +399,9 @@ _MOST_TARGETS = 12
 def wanted_probes(evidence: Evidence) -> tuple[ProbeTarget, ...]:
     """The resources that the failing entries name, each once, database first; health of the platform last.
 
-    A VPC connector is asked only where an entry or the service's own state names one by its full name: no socket path and no
-    address implies it. Names that are not plain identifiers are passed over.
+    So are the databases that a service's own state attaches. A VPC connector is asked only where an entry or the service's
+    own state names one by its full name: no socket path and no address implies it. Names that are not plain identifiers are
+    passed over.
     """
     targets: dict[tuple[ProbeKind, str], ProbeTarget] = {}
 
@@ -410,16 +414,14 @@ def wanted_probes(evidence: Evidence) -> tuple[ProbeTarget, ...]:
         if sample.project and _PROJECT.fullmatch(sample.project) and sample.project not in projects:
             projects.append(sample.project)
     for sample in samples:
-        for project, _, instance in _instances(sample):
-            name = f"projects/{project}/instances/{instance}"
-            want(ProbeKind.CLOUD_SQL, name, f"gcloud sql instances describe {instance} --project={project}")
-            listing = f"gcloud sql operations list --instance={instance} --project={project} --limit=10"
-            want(ProbeKind.CLOUD_SQL_OPERATIONS, name, listing)
+        _want_databases(_instances(sample), want)
     for sample in samples:
         _want_resource(sample, want)
     for result in evidence.probes:
         if result.target.kind is ProbeKind.CLOUD_RUN:
-            _want_connector(dict(result.facts).get("template.vpcAccess.connector", ""), want)
+            facts = dict(result.facts)
+            _want_databases(_named_instances(facts.get("template.cloudSqlInstance", "")), want)
+            _want_connector(facts.get("template.vpcAccess.connector", ""), want)
     for project in projects:
         name = f"projects/{project}/locations/global"
         want(
@@ -433,14 +435,28 @@ def wanted_probes(evidence: Evidence) -> tuple[ProbeTarget, ...]:
     return tuple(targets.values())[:_MOST_TARGETS]
 
 
-def _instances(sample: Sample) -> Iterable[tuple[str, str, str]]:
-    """Project, region and name of each Cloud SQL instance that an entry names; the region is empty when it is not told."""
-    for found in _CONNECTION.finditer(sample.message):
-        yield found[1], found[2], found[3]
+_Want = Callable[[ProbeKind, str, str], None]
+
+
+def _want_databases(instances: Iterable[tuple[str, str]], want: _Want) -> None:
+    for project, instance in instances:
+        name = f"projects/{project}/instances/{instance}"
+        want(ProbeKind.CLOUD_SQL, name, f"gcloud sql instances describe {instance} --project={project}")
+        listing = f"gcloud sql operations list --instance={instance} --project={project} --limit=10"
+        want(ProbeKind.CLOUD_SQL_OPERATIONS, name, listing)
+
+
+def _instances(sample: Sample) -> Iterable[tuple[str, str]]:
+    """Project and name of each Cloud SQL instance that an entry names."""
+    yield from _named_instances(sample.message)
     database = sample.resource_labels.get("database_id", "")
     project, _, instance = database.partition(":")
     if _PROJECT.fullmatch(project) and _NAME.fullmatch(instance):
-        yield project, "", instance
+        yield project, instance
+
+
+def _named_instances(text: str) -> Iterable[tuple[str, str]]:
+    return ((found[1], found[3]) for found in _CONNECTION.finditer(text))
 
 
 _CONNECTOR = re.compile(
@@ -448,13 +464,13 @@ _CONNECTOR = re.compile(
 )
 
 
-def _want_connector(text: str, want: Callable[[ProbeKind, str, str], None]) -> None:
+def _want_connector(text: str, want: _Want) -> None:
     for found in _CONNECTOR.finditer(text):
         describe = "gcloud compute networks vpc-access connectors describe"
         want(ProbeKind.VPC_CONNECTOR, found[0], f"{describe} {found[3]} --region={found[2]} --project={found[1]}")
 
 
-def _want_resource(sample: Sample, want: Callable[[ProbeKind, str, str], None]) -> None:
+def _want_resource(sample: Sample, want: _Want) -> None:
     labels, project = sample.resource_labels, sample.project
     _want_connector(sample.message, want)
     if project is None or not _PROJECT.fullmatch(project):

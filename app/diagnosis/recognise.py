@@ -149,7 +149,7 @@ class _Index:
 
     def _fits(self, number: int, sample: Sample, text: str, lowered: str, *, failure: bool) -> bool:
         when = self.signatures[number].when
-        if (when.failures_only and not (failure or _warns(sample))) or not _envelope_fits(when, sample):
+        if (when.failures_only and not (failure or warns(sample))) or not _envelope_fits(when, sample):
             return False
         if when.pattern is not None and re.search(when.pattern, text) is None:
             return False
@@ -243,7 +243,7 @@ def _envelope_fits(when: Predicate, sample: Sample) -> bool:
     return True
 
 
-def _warns(sample: Sample) -> bool:
+def warns(sample: Sample) -> bool:
     """Whether it is an event that Kubernetes itself calls a warning: it writes its failures so, never as errors."""
     return sample.log_id == "events" and sample.severity >= Severity.WARNING
 

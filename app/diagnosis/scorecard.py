@@ -81,6 +81,8 @@ _PROBE_HEALTHY = -1.0
 _OPERATION = 2.0
 _PLATFORM_INCIDENT = 2.5
 """More than what a generic message says of another layer, less than what an exact one does."""
+_SLOTS = 1.0
+"""That all slots are used is what the message says; the count shows it of this database."""
 _MISMATCH = 1.0
 _FIX_INEFFECTIVE = -1.0
 _FIX_MATCHES = 1.0
@@ -138,6 +140,7 @@ def score_layers(
         *_revisions(evidence, group),
         *_breadth(root, group),
         *_probes(evidence, root, group, signature),
+        *_slots(evidence, root, signature),
         *_fixes(root, ledger, suspects),
         *_mismatches(root, mismatches),
         *_issue(evidence, root),
@@ -230,12 +233,17 @@ _ADDRESSED = re.compile(
 """Where a message went: an address, a port or a host. A socket path in the container is none."""
 
 
+_WATCHED = ("worker-task-lost", "node-bootstrap-failed", "autoscaler-scale-up-failed", "vm-boot-failure")
+"""Classes in which the platform waits for a machine or worker of its own: the limit that it names is not the program's."""
+
+
 def is_own_limit(group: ErrorGroup, signature: Signature | None) -> bool:
     """Whether the message blames something outside by the program's own time limit only, without where the time went."""
     if (
         signature is None
         or signature.specificity is not Specificity.GENERIC
         or signature.layer is not Layer.INFRASTRUCTURE
+        or signature.failure_class in _WATCHED
     ):
         return False
     text = group.latest.message
@@ -276,7 +284,10 @@ def _egress(evidence: Evidence, root: Cause, group: ErrorGroup) -> list[Signal]:
         return [Signal(Layer.INFRASTRUCTURE, _EGRESS, Claim(text, refs, Basis.INFERRED))]
     if dialled == "private" and not setting.attached:
         text = sentence("the service is attached to no network, so no private address can be reached")
-        return [Signal(Layer.CONFIGURATION, _EGRESS, Claim(text, refs, Basis.INFERRED))]
+        claim = Claim(text, refs, Basis.INFERRED)
+        signals = [Signal(Layer.CONFIGURATION, _EGRESS, claim)]
+        moved = circumstance(root, group) is not None
+        return signals if moved else [*signals, Signal(root.layer, -_EGRESS, claim)]
     return []
 
 
@@ -400,6 +411,24 @@ def _probes(evidence: Evidence, root: Cause, group: ErrorGroup, signature: Signa
             case _:
                 pass
     return out
+
+
+_AT_MOST = re.compile(r"at most (\d+)")
+_NEARLY_ALL = 0.9
+
+
+def _slots(evidence: Evidence, root: Cause, signature: Signature | None) -> list[Signal]:
+    """The most connections that the database had beside those that its own flag allows, where both were read."""
+    for result in evidence.probes:
+        facts = dict(result.facts)
+        used = _AT_MOST.match(facts.get("database/postgresql/num_backends", ""))
+        allowed = facts.get("settings.databaseFlags.max_connections", "")
+        if root.failure_class != "cloud-sql-too-many-connections" or used is None or not allowed.isdecimal():
+            continue
+        if _bears_on(root, signature, result) and int(used[1]) >= _NEARLY_ALL * int(allowed):
+            text = sentence("{} had {} connections of {}", result.target.name, int(used[1]), int(allowed))
+            return [Signal(Layer.CONFIGURATION, _SLOTS, Claim(text, (ProbeRef(result.target),)))]
+    return []
 
 
 _PRODUCTS = (

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import LiteralString
 
 from app.diagnosis.model import Basis, Cause, Claim, CountRef, EntryRef, Layer, Sentence, sentence
+from app.diagnosis.recognise import warns
 from app.diagnosis.scorecard import OWNERS
 from app.evidence.model import ErrorGroup, Evidence, Fingerprint, GroupKind, LayerOwner, Sample
 from app.redact import Redacted, cut
@@ -129,9 +130,19 @@ _COMPILED: tuple[tuple[re.Pattern[str], str, Layer, LiteralString], ...] = tuple
 
 
 def unrecognised_causes(evidence: Evidence, recognised: Collection[Fingerprint]) -> list[Cause]:
-    """One cause per failing group that no signature knows and that says anything at all; the rest stay unknown."""
+    """One cause per failing group that no signature knows and that says anything at all; the rest stay unknown.
+
+    Where nothing fails and nothing is known, what Kubernetes calls a warning is no sign of health: it stands open.
+    """
     causes = (_cause_of(group) for group in evidence.observations.groups if group.id not in recognised)
-    return [cause for cause in causes if cause is not None]
+    found = [cause for cause in causes if cause is not None]
+    if evidence.observations.groups or recognised:
+        return found
+    return [
+        _cause(group, None, Layer.UNKNOWN, sentence("a warning of Kubernetes that is not known"), _SYMPTOM_SCORE)
+        for group in evidence.observations.notices
+        if warns(group.latest)
+    ]
 
 
 def _cause_of(group: ErrorGroup) -> Cause | None:
@@ -162,7 +173,7 @@ def _text(group: ErrorGroup) -> str:
 
 
 def _cause(
-    group: ErrorGroup, failure_class: str, layer: Layer, title: Sentence, score: float, *, symptom: bool = False
+    group: ErrorGroup, failure_class: str | None, layer: Layer, title: Sentence, score: float, *, symptom: bool = False
 ) -> Cause:
     claim = Claim(sentence("{} is {}", group.title, title), (EntryRef(group.id), CountRef(group.id)), Basis.INFERRED)
     owner: LayerOwner | None = OWNERS.get(layer)

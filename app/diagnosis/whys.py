@@ -246,13 +246,20 @@ def _only_private(evidence: Evidence, group: ErrorGroup) -> ProbeResult | None:
 
 
 def _limit_says(evidence: Evidence, root: Cause, group: ErrorGroup) -> tuple[Sentence, tuple[EvidenceRef, ...]]:
-    """What the service may use now, beside a message that it went over its memory."""
+    """What the service may use now, beside a message that it went over its memory or that no instance was free."""
     setting = service_probe(evidence, group)
-    limits = dict(setting.facts).get("template.limits") if setting is not None else None
-    if root.failure_class != "memory-limit-exceeded" or setting is None or not limits:
+    if setting is None:
         return (), ()
-    text = sentence("; its limits were {} when they were read at {}", limits, setting.read_at)
-    return text, (ProbeRef(setting.target),)
+    facts, read = dict(setting.facts), (ProbeRef(setting.target),)
+    limits, scaling = facts.get("template.limits"), facts.get("template.scaling")
+    if root.failure_class == "memory-limit-exceeded" and limits:
+        return sentence("; its limits were {} when they were read at {}", limits, setting.read_at), read
+    if root.failure_class == "no-available-instance" and scaling:
+        text = sentence("; its instances were set to {}", scaling)
+        if at_once := facts.get("template.maxInstanceRequestConcurrency"):
+            text = sentence("{}, each with {} requests at once", text, at_once)
+        return sentence("{}, when they were read at {}", text, setting.read_at), read
+    return (), ()
 
 
 def likely_causes(signature: Signature, evidence: Evidence, group: ErrorGroup) -> tuple[str, ...]:

@@ -10,7 +10,12 @@ from tests.diagnosis.incident import cause, group
 RUN, POD = "cloud_run_revision", "k8s_container"
 MOVED = [
     ("upstream-connection-failure", Layer.DEPENDENCY, RUN, "connect ECONNREFUSED 127.0.0.1:5432"),
-    ("cloud-sql-connection-timeout", Layer.INFRASTRUCTURE, RUN, "dial tcp 10.2.3.4:3307: i/o timeout"),
+    (
+        "cloud-sql-connection-timeout",
+        Layer.INFRASTRUCTURE,
+        RUN,
+        'failed to dial (connection name = "demo-shop:europe-west1:main"): dial tcp 10.2.3.4:3307: i/o timeout',
+    ),
     ("disk-full", Layer.INFRASTRUCTURE, RUN, "no space left on device"),
     ("dns-resolution-failure", Layer.INFRASTRUCTURE, RUN, "getaddrinfo ENOTFOUND postgres"),
     ("dns-resolution-failure", Layer.INFRASTRUCTURE, POD, "lookup cart.shop.svc.cluster.local: no such host"),
@@ -28,12 +33,6 @@ MOVED = [
         "Readiness probe failed: HTTP probe failed with statuscode: 404",
     ),
     ("application-exception", Layer.APPLICATION, RUN, "AttributeError: module 'numpy' has no attribute 'float'"),
-    (
-        "application-import-error",
-        Layer.APPLICATION,
-        RUN,
-        "cannot import name 'x' from 'y' (/usr/lib/site-packages/y.py)",
-    ),
 ]
 STAYS = [
     ("upstream-connection-failure", Layer.DEPENDENCY, RUN, "connect ECONNREFUSED 10.1.1.1:5432"),
@@ -58,6 +57,18 @@ STAYS = [
     ),
     ("application-exception", Layer.APPLICATION, RUN, "AttributeError: 'NoneType' object has no attribute 'id'"),
     ("application-import-error", Layer.APPLICATION, RUN, "cannot import name 'x' from 'shop.cart' (/srv/shop/cart.py)"),
+    (
+        "application-import-error",
+        Layer.APPLICATION,
+        RUN,
+        "cannot import name 'x' from 'y' (/usr/lib/site-packages/y.py)",
+    ),
+    (
+        "cloud-sql-connection-timeout",
+        Layer.INFRASTRUCTURE,
+        RUN,
+        'server at "10.2.3.4", port 5432: Connection timed out',
+    ),
 ]
 
 

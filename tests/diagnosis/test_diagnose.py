@@ -249,6 +249,73 @@ def test_a_database_that_is_up_is_set_aside_with_the_time_it_was_read() -> None:
     assert "2026-03-02 15:00:00 UTC" in plain(refuted.refuted_by.text)
 
 
+def test_a_database_whose_metric_was_up_throughout_is_said_to_have_been() -> None:
+    up = {"database/up": "1 throughout"}
+    sql = answered(ProbeKind.CLOUD_SQL, "projects/demo-shop/instances/main", ProbeState.HEALTHY, **up)
+    verdict = diagnose(replace(startup(line(DIAL.format("34.10.20.30"), minute=5)), probes=(sql,)))
+    refuted = next(no for no in verdict.rejected if no.cause.failure_class == "cloud-sql-instance-unavailable")
+    assert "was up all through the window" in plain(refuted.refuted_by.text)
+
+
+PLAIN_DIAL = 'connection to server at "10.20.0.3", port 5432 failed: Connection timed out'
+
+
+@pytest.mark.parametrize(
+    ("facts", "layer"),
+    [
+        (None, Layer.INFRASTRUCTURE),
+        ({"template_timeout": "300s"}, Layer.CONFIGURATION),
+        ({"template_vpcAccess_network": "main"}, Layer.INFRASTRUCTURE),
+    ],
+)
+def test_a_private_database_that_does_not_answer_is_the_network_s_unless_the_service_has_none(
+    facts: dict[str, str] | None, layer: Layer
+) -> None:
+    name = "projects/demo-shop/locations/europe-west1/services/shop"
+    read_state = (answered(ProbeKind.CLOUD_RUN, name, ProbeState.HEALTHY, **facts),) if facts else ()
+    for text in (PLAIN_DIAL, f"{PLAIN_DIAL}\n\tIs the server running on that host and accepting TCP/IP connections?"):
+        verdict = diagnose(replace(read(line(text)), probes=read_state))
+        assert (verdict.failure_class, verdict.layer) == ("cloud-sql-connection-timeout", layer)
+
+
+@pytest.mark.parametrize(("used", "counts"), [("100", True), ("91", True), ("40", False)])
+def test_connections_near_the_flag_speak_for_the_slots(used: str, counts: bool) -> None:
+    target = ProbeTarget(
+        ProbeKind.CLOUD_SQL, cut("projects/demo-shop/instances/main"), cut("gcloud sql instances describe")
+    )
+    facts = (
+        ("settings.databaseFlags.max_connections", cut("100")),
+        ("database/postgresql/num_backends", cut(f"at most {used}, at 2026-03-02 14:05 UTC")),
+    )
+    found = read(line("FATAL: sorry, too many clients already"))
+    verdict = diagnose(replace(found, probes=(ProbeResult(target, ProbeState.HEALTHY, facts, None, at(60)),)))
+    said = [plain(signal.claim.text) for signal in verdict.signals]
+    assert (f"projects/demo-shop/instances/main had {used} connections of 100" in said) is counts
+
+
+def test_a_worker_that_the_platform_waited_for_is_no_limit_of_the_program() -> None:
+    text = "A work item has failed 4 times: worker etl-1: Timed out waiting for an update from the worker"
+    verdict = diagnose(read(line(text)))
+    assert verdict.failure_class == "worker-task-lost"
+    assert verdict.layer is Layer.INFRASTRUCTURE
+    assert verdict.owner is not None
+
+
+def test_a_warning_of_kubernetes_that_nobody_knows_is_no_sign_of_health() -> None:
+    event = platform_line("", severity="WARNING")
+    del event["textPayload"]
+    event["logName"] = "projects/demo-shop/logs/events"
+    event["jsonPayload"] = {
+        "reason": "WidgetStuck",
+        "message": "the widget of pod web-1 does not turn",
+        "involvedObject": {"kind": "Pod", "name": "web-1"},
+    }
+    verdict = diagnose(read(event))
+    assert verdict.recommendation.status is Status.CANNOT_TELL
+    assert (verdict.layer, verdict.confidence) == (Layer.UNKNOWN, Confidence.LOW)
+    assert "WidgetStuck: the widget" in plain(verdict.summary.text)
+
+
 def test_an_operation_on_the_database_says_why_now() -> None:
     operated = ProbeResult(
         ProbeTarget(
@@ -285,6 +352,16 @@ def test_the_memory_that_the_service_may_use_stands_beside_the_message() -> None
     assert any("memory 512Mi" in plain(why.answer.text) for why in verdict.whys if why.answer)
 
 
+def test_the_number_of_instances_stands_beside_the_message_that_none_was_free() -> None:
+    name = "projects/demo-shop/locations/europe-west1/services/shop"
+    facts = {"template_scaling": "0 to 3", "template_maxInstanceRequestConcurrency": "80"}
+    run = answered(ProbeKind.CLOUD_RUN, name, ProbeState.HEALTHY, **facts)
+    text = "The request was aborted because there was no available instance."
+    verdict = diagnose(replace(read(platform_line(text)), probes=(run,)))
+    told = " ".join(plain(why.answer.text) for why in verdict.whys if why.answer)
+    assert "its instances were set to 0 to 3, each with 80 requests at once" in told
+
+
 # --- which probes are wanted ------------------------------------------------------------------------------------------------
 
 
@@ -319,6 +396,16 @@ def test_a_connector_is_looked_at_when_the_service_s_own_setting_names_it() -> N
     assert probes(with_service("34.10.20.30", **{CONNECTOR: name}))[ProbeKind.VPC_CONNECTOR] == name
     hostile = with_service("34.10.20.30", **{CONNECTOR: "projects/demo-shop/locations/x/connectors/$(id)"})
     assert ProbeKind.VPC_CONNECTOR not in probes(hostile)
+
+
+def test_the_database_that_the_service_s_own_setting_attaches_is_looked_at() -> None:
+    name = "projects/demo-shop/locations/europe-west1/services/shop"
+    run = answered(
+        ProbeKind.CLOUD_RUN, name, ProbeState.HEALTHY, template_cloudSqlInstance="demo-shop:europe-west1:books"
+    )
+    found = read(line("TypeError: boom"))
+    assert ProbeKind.CLOUD_SQL not in probes(found)
+    assert probes(replace(found, probes=(run,)))[ProbeKind.CLOUD_SQL] == "projects/demo-shop/instances/books"
 
 
 @pytest.mark.parametrize("name", ["shop; rm -rf /", "$(id)", "--project=other", "Shop", "a b", "x`y`"])

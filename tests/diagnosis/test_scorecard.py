@@ -141,10 +141,18 @@ def test_a_library_that_calls_another_wrongly_speaks_for_their_versions() -> Non
         Frame(cut("<module>"), cut("/site-packages/flask/x.py"), 3, in_app=False),
         Frame(cut("m"), cut("/srv/b.py"), 9),
     )
+    error = ExceptionInfo(cut("TypeError"), cut("render() got an unexpected keyword argument 'safe'"), frames)
+    misfit = group("t", "TypeError", kind=GroupKind.TRACE, stack=StackTrace(Language.PYTHON, (error,)))
+    card = score_layers(evidence(misfit), chain_of(cause(misfit, "application-exception")), None)
+    assert (card.layer, card.owner) == (Layer.DEPENDENCY, LayerOwner.DEVELOPERS)
+
+
+def test_a_name_that_two_libraries_do_not_share_is_the_team_s_choice_of_versions() -> None:
+    frames = (Frame(cut("<module>"), cut("/site-packages/flask/x.py"), 3, in_app=False),)
     error = ExceptionInfo(cut("ImportError"), cut("cannot import name 'escape' from 'jinja2'"), frames)
     misfit = group("t", "ImportError", kind=GroupKind.TRACE, stack=StackTrace(Language.PYTHON, (error,)))
     card = score_layers(evidence(misfit), chain_of(cause(misfit, "application-import-error")), None)
-    assert (card.layer, card.owner) == (Layer.DEPENDENCY, LayerOwner.DEVELOPERS)
+    assert (card.layer, card.owner) == (Layer.APPLICATION, LayerOwner.DEVELOPERS)
 
 
 @pytest.mark.parametrize(

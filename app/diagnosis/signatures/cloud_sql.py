@@ -384,7 +384,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Connect call failed ('…', 5432)",
                 "Connection to …:5432 refused",
                 "ECONNREFUSED 127.0.0.1:5432",
-            )
+            ),
+            without=("failed: Connection timed out",),  # the driver asks the same question after both
         ),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.DEVELOPERS,
