@@ -730,8 +730,9 @@ _RULES: tuple[_Rule | _Scan, ...] = (
     _Rule(
         "token",
         (),
+        # The look ahead passes over short words: no token below is shorter.
         re.compile(
-            r"(?<![A-Za-z0-9])(?:"
+            r"(?<![A-Za-z0-9])(?=[\w.$:/+=-]{12})(?:"
             r"gh[pousr]_[\w-]{16,}(?:\.[\w-]+)*|github_pat_\w{20,}|gl(?:pat|ptt|dt|rt|cbt|ft|soat|sa|agent|oas|imt"
             r"|ffct)[-_][\w-]{16,}"
             r"|AKIA[A-Z0-9]{12,}|A(?:SIA|GPA|IDA|ROA|NPA|NVA|BIA|CCA)[A-Z0-9]{16,}|AIza[\w-]{30,}|ya29\.[\w.-]{10,}"
@@ -1183,7 +1184,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         lambda m: (m[1] or m[2]) + "[place]",
-        shape=re.compile(r"\d\.\d\d"),
+        shape=re.compile(r"(?<![\w.])(?<!\d:)\d{1,3}\.\d\d"),
     ),
     _Rule(
         "place",
