@@ -291,7 +291,8 @@ _TAG = re.compile(r"v?\d{1,4}(?:\.\d{1,4}){1,4}(?:[.+-][\w.-]{1,40})?|(?:[a-z]{2
 _IMAGE = re.compile(r"(?<![\w./:@-])[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}(?::\d{2,5})?/(?:[\w.-]{1,100}/){0,8}$")
 _LOOKS_BACK = 300
 _WORD = re.compile(r"(?=[a-z]{0,3}[aeiouy])[a-z]{2,14}")
-_NO_WORD = re.compile(r"[^aeiouy]{5}")
+_NO_WORD = re.compile(r"[^aeiouy]{4}|[aeiouy]{4}|[bcdfgjkmpqtvwxz][jqvxz]|[jvz][^aeiouyz]|q[^u]")
+"""Neighbours that words do not have and that nearly every random run of their length has."""
 _MORE_PROSE = re.compile(r" {1,2}[A-Za-z]{2,}(?![\w=-])")
 
 
