@@ -109,7 +109,8 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
 LINE = 400
 """Characters of a message that a sentence quotes."""
 
-_CONNECTION_NAME = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]:[a-z]+-[a-z]+[0-9]+:[a-z][a-z0-9-]*")
+CONNECTION_NAME = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]:[a-z]+-[a-z]+[0-9]+:[a-z][a-z0-9-]*")
+"""How connectors name a Cloud SQL instance: project, region, instance."""
 _RESOURCE_PATH = re.compile(r"projects/[a-z0-9-]+/[a-zA-Z]+/[A-Za-z0-9._/-]+")
 _MACHINE = re.compile(r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com")
 
@@ -249,7 +250,7 @@ def _see(group: ErrorGroup, cause: Cause | None) -> _Seen:
     samples = (group.first,) if group.first == group.latest else (group.first, group.latest)
     names = [
         found[0]
-        for named in (_CONNECTION_NAME, _RESOURCE_PATH, _MACHINE)
+        for named in (CONNECTION_NAME, _RESOURCE_PATH, _MACHINE)
         for found in named.finditer(group.latest.message[:_MOST_READ])
     ]
     component = cause.component if cause else None

@@ -156,23 +156,6 @@ def parse_patch(text: Redacted) -> tuple[FileChange, ...]:
     return tuple(files)
 
 
-def parse_hunks(text: Redacted) -> tuple[Hunk, ...]:
-    """The hunks of one file's patch without its header, as GitHub's API gives it. Never raises."""
-    hunks: list[Hunk] = []
-    hunk: _OpenHunk | None = None
-    for line in text.split("\n"):
-        if hunk is not None:
-            if hunk.take(line):
-                continue
-            hunks.append(hunk.closed())
-            hunk = None
-        if line.startswith("@@ "):
-            hunk = _open_hunk(line)
-    if hunk is not None:
-        hunks.append(hunk.closed())
-    return tuple(hunks)
-
-
 def _open_hunk(line: str) -> _OpenHunk | None:
     found = _HUNK.match(line)
     if found is None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, LiteralString
 
+from app.diagnosis.chain import CONNECTION_NAME
 from app.diagnosis.model import Cause, Layer
 from app.evidence.model import ErrorGroup, Evidence, LayerOwner, ProbeKind, ProbeResult
 from app.redact import Redacted
@@ -51,14 +52,13 @@ def _loopback(root: Cause, group: ErrorGroup) -> bool:
     return root.layer in _OUTSIDE and bool(_LOOPBACK.search(text)) and bool(_UNREACHED.search(text))
 
 
-_CONNECTION_NAME = re.compile(r"connection name|\b[a-z0-9-]+:[a-z]+-[a-z]+[0-9]+:[a-z0-9-]+\b")
 _SILENT = re.compile(rf"{LIMIT.pattern}|cannot connect|connect call failed|unreachable|no route", re.IGNORECASE)
 
 
 def _private_from_serverless(root: Cause, group: ErrorGroup) -> bool:
     """Of a database only where a connector dials it by name: its API then gave the address, which a setting may have wrong."""
     text = _message(group)
-    if root.failure_class == "cloud-sql-connection-timeout" and not _CONNECTION_NAME.search(text):
+    if root.failure_class == "cloud-sql-connection-timeout" and not CONNECTION_NAME.search(text):
         return False
     return (
         root.layer in _OUTSIDE

@@ -380,7 +380,8 @@ def _breadth(root: Cause, group: ErrorGroup) -> list[Signal]:
     return [Signal(layer, _MANY_SERVICES, claim)]
 
 
-_INSTANCES = (ProbeKind.CLOUD_SQL, ProbeKind.REDIS, ProbeKind.VPC_CONNECTOR, ProbeKind.GKE_CLUSTER)
+INSTANCES = (ProbeKind.CLOUD_SQL, ProbeKind.REDIS, ProbeKind.VPC_CONNECTOR, ProbeKind.GKE_CLUSTER)
+"""Kinds of resources that a service depends on, whose own health can be the cause."""
 _INCIDENTS = (ProbeKind.SERVICE_HEALTH, ProbeKind.PUBLIC_STATUS)
 
 
@@ -401,7 +402,7 @@ def _probes(evidence: Evidence, root: Cause, group: ErrorGroup, signature: Signa
                 text = sentence("{} was operated on", result.target.name)
                 text = sentence("{} {}", text, result.reason) if result.reason else text
                 out.append(Signal(Layer.INFRASTRUCTURE, _OPERATION, Claim(text, refs)))
-            case ProbeState.UNHEALTHY if kind in _INSTANCES and _bears_on(root, signature, result):
+            case ProbeState.UNHEALTHY if kind in INSTANCES and _bears_on(root, signature, result):
                 text = sentence("{} is not healthy", result.target.name)
                 text = sentence("{}: {}", text, result.reason) if result.reason else text
                 out.append(Signal(Layer.INFRASTRUCTURE, _PROBE_UNHEALTHY, Claim(text, refs)))

@@ -28,12 +28,10 @@ from app.diagnosis.model import (
     Why,
     sentence,
 )
-from app.diagnosis.scorecard import Scorecard, beginning, deploy_at_onset, raised_in_own_code
+from app.diagnosis.scorecard import INSTANCES, Scorecard, beginning, deploy_at_onset, raised_in_own_code
 from app.diagnosis.signatures.model import Signature
 from app.evidence.model import ErrorGroup, Evidence, Frame, GroupKind, ProbeKind, ProbeResult, ProbeState
 from app.redact import cut
-
-_INSTANCE_PROBES = (ProbeKind.CLOUD_SQL, ProbeKind.REDIS, ProbeKind.VPC_CONNECTOR, ProbeKind.GKE_CLUSTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +162,7 @@ def _component(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
     refs: list[EvidenceRef] = [EntryRef(root.group)]
     states: list[Sentence] = []
     for result in judged.evidence.probes:
-        if result.target.kind in _INSTANCE_PROBES:
+        if result.target.kind in INSTANCES:
             if result.state is ProbeState.HEALTHY:
                 states.append(sentence("; {} itself is healthy", result.target.name))
                 refs.append(ProbeRef(result.target))

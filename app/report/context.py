@@ -193,7 +193,6 @@ _VERDICT_MARKS = {
     FixVerdict.UNKNOWN: "❔",
 }
 _MARKS = {"healthy": "✅", "unhealthy": "❌", "unknown": "❔"}
-_ROLES = {"cause": "**cause**", "symptom": "symptom", "other": "other"}
 
 
 def icon(report: Report) -> str:

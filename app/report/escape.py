@@ -23,7 +23,6 @@ _INVISIBLE = re.compile(
 """Control, bidirectional, zero-width, filler, variation, tag and surrogate characters: what a reader cannot see."""
 
 _MD_SIGNS = re.compile(r"[\\`*_\[\]<>#|~@$&{}]")
-_MD_START = re.compile(r"^([-+=:]|\d+(?=[.)]))")
 _MD_LINKS = re.compile(r"(?i)(://|\bwww(?=\.)|/(?=audit))")
 _TEAM = re.compile(r"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})(?:/[A-Za-z0-9][A-Za-z0-9._-]{0,99})?")
 _MERMAID_PLAIN = re.compile(r"[A-Za-z0-9 ._,/\u00c0-\u024f-]")
@@ -51,11 +50,6 @@ def md_words(text: str) -> str:
     """Our own words. They hold no foreign text, and if ever they did, nothing of it would become markdown."""
     line = _MD_SIGNS.sub(lambda sign: "\\" + sign[0], visible(text))
     return _MD_LINKS.sub(lambda start: f"&#{ord(start[0][0])};{start[0][1:]}", line)
-
-
-def md_start(text: str) -> str:
-    """The same at the start of a block, where a sign or number would open a list or heading."""
-    return _MD_START.sub(lambda sign: f"{sign[1]}\\" if sign[1][0].isdigit() else f"\\{sign[1]}", text)
 
 
 def md_cell(markdown: str) -> str:

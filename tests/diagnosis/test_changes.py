@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.diagnosis.changes import map_frame, match_commits, parse_hunks, parse_patch
+from app.diagnosis.changes import map_frame, match_commits, parse_patch
 from app.diagnosis.model import Match, plain
 from app.evidence.model import (
     Commit,
@@ -137,16 +137,10 @@ def test_quoted_names_are_read_as_git_meant_them():
     assert [c.path for c in parse_patch(cut(text))] == ["café.py"]
 
 
-def test_hunks_without_a_file_header_are_those_of_the_whole_patch():
-    body = PATCH[PATCH.index("@@ ") :]
-    assert parse_hunks(cut(body)) == parse_patch(cut(PATCH))[0].hunks
-
-
 @given(st.text(max_size=300))
 def test_no_text_makes_the_patch_parser_raise(text: str):
     for change in parse_patch(Redacted(text)):
         assert change.path or change.old_path
-    parse_hunks(Redacted(text))
 
 
 @given(
