@@ -107,6 +107,20 @@ def test_the_examples_on_the_pages_are_valid() -> None:
     assert checked >= 3
 
 
+def test_every_module_stands_on_the_map() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"^\| `([\w/.]+)` \|", page, re.MULTILINE)
+    modules = {
+        str(path.relative_to(ROOT / "app"))
+        for path in TRACKED
+        if path.suffix == ".py" and path.is_relative_to(ROOT / "app") and path.name != "__init__.py"
+    }
+    folders = tuple(name for name in named if name.endswith("/"))
+    assert sorted(module for module in modules if module not in named and not module.startswith(folders)) == []
+    assert sorted(name for name in named if not (ROOT / "app" / name).exists()) == []
+    assert len(named) == len(set(named))
+
+
 def test_every_signature_has_its_page() -> None:
     pages = {path.stem for path in (ROOT / "docs" / "signatures").glob("*.md")}
     assert sorted(signature.id for signature in CATALOGUE if signature.id not in pages) == []
