@@ -2,7 +2,8 @@
 
 Owns what a platform's own nature makes of a message: an address that is the container itself, a private address dialled from
 a service without a network of its own, a file system that is memory. Each row is one such fact about a product, with the
-sentence that is printed. Leaves the weights to `scorecard.py`. The message alone is the business of the signatures.
+sentence that is printed. Owns too what the look at the failing service told of its way out. Leaves the weights to
+`scorecard.py`, and the message alone to the signatures.
 """
 
 import re
@@ -56,7 +57,10 @@ _SILENT = re.compile(rf"{LIMIT.pattern}|cannot connect|connect call failed|unrea
 
 
 def _private_from_serverless(root: Cause, group: ErrorGroup) -> bool:
-    """Of a database only where a connector dials it by name: its API then gave the address, which a setting may have wrong."""
+    """Of a database only where a connector dials it by name: the API told the address, so what is left is the way to it.
+
+    An address that a setting tells may be wrong, or closed by a network that the service does reach.
+    """
     text = _message(group)
     if root.failure_class == "cloud-sql-connection-timeout" and not CONNECTION_NAME.search(text):
         return False

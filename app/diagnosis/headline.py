@@ -115,7 +115,9 @@ def _nothing(evidence: Evidence) -> Claim:
 
 def _unexplained(known: Known, root: Cause | None) -> Claim:
     group = known.group
-    text = sentence("{} fails: {}", subject, _quoted(group)) if (subject := _subject(group)) else _quoted(group)
+    text = _quoted(group)
+    if (subject := _subject(group)) is not None:
+        text = sentence("{} {}: {}", subject, sentence("fails") if group.failure else sentence("is warned of"), text)
     text = sentence("{}, {}", text, _when(known, group))
     if root is not None and root.symptom:
         text = sentence("{}; that is a consequence, and no entry that was read shows its cause", text)

@@ -313,7 +313,9 @@ def test_a_warning_of_kubernetes_that_nobody_knows_is_no_sign_of_health() -> Non
     verdict = diagnose(read(event))
     assert verdict.recommendation.status is Status.CANNOT_TELL
     assert (verdict.layer, verdict.confidence) == (Layer.UNKNOWN, Confidence.LOW)
-    assert "WidgetStuck: the widget" in plain(verdict.summary.text)
+    assert plain(verdict.summary.text).startswith(
+        "shop is warned of: WidgetStuck: the widget of pod web-1 does not turn, "
+    )
 
 
 def test_an_operation_on_the_database_says_why_now() -> None:
