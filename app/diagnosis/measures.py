@@ -155,7 +155,6 @@ class SeenFrame:
     nearness: float
     source: str
     called: str
-    printed: Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +194,7 @@ def read_error(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFacts
         rank += ours and not helper
         source = sources.get((frame.file or "", frame.line or 0), "")
         parts = tuple(frame_parts(frame, ()))
-        frames.append(SeenFrame(parts, known.get(frame), function, frame.line, nearness, source, called, frame))
+        frames.append(SeenFrame(parts, known.get(frame), function, frame.line, nearness, source, called))
         stem = PurePosixPath(frame.file or "").stem
         for word in words.count(f"{function} {frame.module or ''} {stem} {source}"):
             stack_words[word] = max(stack_words.get(word, 0.0), nearness)
