@@ -6,6 +6,7 @@ and caches tokens; its own retries (which repeat writes), its unbounded cache an
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, cast
@@ -26,6 +27,12 @@ PACE = timedelta(seconds=1)
 TOKEN_LIFE = timedelta(minutes=50)
 READS = 3
 """Attempts for a read that met a broken gateway; writes are never repeated here."""
+
+
+REMEMBERED = 500
+"""Answers kept for asking again with their tag: what has not changed since costs nothing of the hour's limit."""
+LARGEST_REMEMBERED = 64 * 1024
+"""Bytes; together with the number above the bound of what they take."""
 
 
 class Refused(Exception):
@@ -87,6 +94,7 @@ class GitHub:
         )
         self._clients: dict[int | None, Sdk[Any]] = {}
         self._gates: dict[int | None, _Gate] = {}
+        self._answers: OrderedDict[tuple[int | None, str], httpx.Response] = OrderedDict()
 
     async def close(self) -> None:
         await self._transport.transport.aclose()
@@ -162,15 +170,33 @@ class GitHub:
     ) -> httpx.Response:
         client = self._client(installation)
         content = orjson.dumps(body) if body is not None else None
-        headers = {"Content-Type": "application/json"} if content is not None else None
+        headers = {"Content-Type": "application/json"} if content is not None else {}
+        key = (installation, str(httpx.URL(path, params=dict(params or {}))))
+        known = self._answers.get(key) if method == "GET" else None
+        if known is not None:
+            headers["If-None-Match"] = known.headers["etag"]
         try:
             verb = "POST" if method == "QUERY" else method
             response = await client.arequest(  # pyright: ignore[reportUnknownMemberType]  # an unused parameter of the SDK
                 verb, path, params=dict(params or {}), content=content, headers=headers
             )
-            return response.raw_response
+            return self._remember(key, response.raw_response, known) if method == "GET" else response.raw_response
         except GitHubException as error:
             raise _meaning(error, gate, path, self._clock()) from error
+
+    def _remember(
+        self, key: tuple[int | None, str], answer: httpx.Response, known: httpx.Response | None
+    ) -> httpx.Response:
+        """The answer itself, or the earlier one when GitHub says that it still holds. The oldest are forgotten."""
+        if known is not None and answer.status_code == 304:
+            self._answers.move_to_end(key)
+            return known
+        self._answers.pop(key, None)
+        if "etag" in answer.headers and len(answer.content) <= LARGEST_REMEMBERED:
+            self._answers[key] = answer
+            if len(self._answers) > REMEMBERED:
+                self._answers.popitem(last=False)
+        return answer
 
 
 def _meaning(error: GitHubException, gate: _Gate, path: str, now: float) -> Refused | Unavailable:

@@ -145,6 +145,8 @@ class FakeGitHub:
         self.violations: list[str] = []
         self.write_times: list[float] = []
         self.target: str | None = None
+        self.repeats = 1
+        """How often each delivery is sent; the scenarios send all of them twice."""
         self.address = "http://127.0.0.1"
         self.manifest_codes: dict[str, dict[str, Any]] = {}
         self._ids = itertools.count(1000)
@@ -255,10 +257,10 @@ class FakeGitHub:
             "User-Agent": "GitHub-Hookshot/fake",
         }
 
-    def send(self, delivery: FakeDelivery, *, times: int = 1) -> int:
+    def send(self, delivery: FakeDelivery, *, times: int | None = None) -> int:
         """Post it to `target`, as often as asked; returns the last status. A refused connection is a failed delivery."""
         body = json.dumps(delivery.payload).encode()
-        for _ in range(times):
+        for _ in range(times or self.repeats):
             try:
                 answer = httpx.post(f"{self.target}", content=body, headers=self.headers(delivery, body), timeout=10)
                 delivery.status_code = answer.status_code
@@ -352,14 +354,15 @@ def create_app(state: FakeGitHub) -> Starlette:
                     answer = _run(request, body)
                     if fault is not None:
                         answer = JSONResponse({"message": fault.message}, fault.status, fault.headers)
-                state.requests.append((request.method, request.url.path, answer.status_code))
+                tagged = _tagged(request, answer)
+                state.requests.append((request.method, request.url.path, tagged.status_code))
                 if state.contract is not None and not request.url.path.endswith("/graphql"):
                     said = json.loads(answer.body) if answer.body else None
                     query = dict(request.query_params)
                     state.violations += state.contract.violations(
                         request.method, request.url.path, query, body, answer.status_code, said
                     )
-            return answer
+            return tagged
 
         def _run(request: Request, body: Any) -> Response:
             try:
@@ -615,6 +618,17 @@ def create_app(state: FakeGitHub) -> Starlette:
 class _Page:
     items: list[Any]
     headers: dict[str, str]
+
+
+def _tagged(request: Request, answer: Response) -> Response:
+    """As GitHub marks what can be asked for again; 304 when the asker holds the same."""
+    if request.method != "GET" or answer.status_code != 200:
+        return answer
+    tag = f'W/"{hashlib.sha256(answer.body).hexdigest()}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"ETag": tag})
+    answer.headers["ETag"] = tag
+    return answer
 
 
 def _paged(request: Request, items: list[Any]) -> _Page:

@@ -68,6 +68,23 @@ async def test_a_cold_token_is_fetched_once() -> None:
     assert session.calls == 20
 
 
+async def test_what_has_not_changed_is_not_sent_again() -> None:
+    asked: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("if-none-match"))
+        if asked[-1] == '"one"':
+            return httpx.Response(304)
+        return httpx.Response(200, json={"page": request.url.params.get("page")}, headers={"etag": '"one"'})
+
+    github = Wire(answer).github()
+    session = github.installation(1)
+    assert [await session.get("/x", page=1) for _ in range(2)] == [{"page": "1"}] * 2
+    assert await session.get("/x", page=2) == {"page": "2"}
+    assert await github.installation(2).get("/x", page=1) == {"page": "1"}
+    assert asked == [None, '"one"', None, None]
+
+
 async def test_a_broken_gateway_is_asked_again_for_reads_only() -> None:
     wire = Wire(answers(httpx.Response(502), httpx.Response(502), httpx.Response(200, json={"a": 1})))
     assert await wire.github().installation(1).get("/x") == {"a": 1}
