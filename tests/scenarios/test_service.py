@@ -31,6 +31,7 @@ __all__ = ["postgres"]
 def github() -> Iterator[FakeGitHub]:
     with fake.running(FakeGitHub()) as state:
         state.contract = contract()
+        state.repeats = 2
         yield state
         assert state.violations == []
 
