@@ -6,13 +6,14 @@ The SDK's own models are not used: they refuse deliveries that GitHub really sen
 """
 
 import hmac
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.policy.commands import command_lines
 from app.redact import cut
@@ -114,6 +115,7 @@ class _Label(_Tolerant):
 class _Issue(_Tolerant):
     number: int
     state: str = "open"
+    body: str | None = None
     pull_request: dict[str, Any] | None = None
 
 
@@ -121,6 +123,16 @@ class _Comment(_Tolerant):
     id: int
     body: str | None = None
     performed_via_github_app: _Id | None = None
+
+
+class _Was(_Tolerant):
+    """`from` is how GitHub names the text before an edit."""
+
+    text: str = Field(default="", alias="from")
+
+
+class _Changes(_Tolerant):
+    body: _Was | None = None
 
 
 class _Head(_Tolerant):
@@ -151,6 +163,7 @@ class _Payload(_Tolerant):
     issue: _Issue | None = None
     label: _Label | None = None
     comment: _Comment | None = None
+    changes: _Changes | None = None
     pull_request: _PullRequest | None = None
     deployment: _Deployment | None = None
     deployment_status: _DeploymentStatus | None = None
@@ -193,6 +206,8 @@ def read_event(name: str, body: bytes) -> Event | None:
 
 
 def _issue_event(payload: _Payload) -> Event | None:
+    if payload.action == "opened":
+        return _opened_event(payload)
     kind = _ISSUE_KINDS.get(payload.action)
     if kind is None:
         return None
@@ -205,25 +220,48 @@ def _issue_event(payload: _Payload) -> Event | None:
     return _event(kind, payload, issue=issue.number)
 
 
+def _opened_event(payload: _Payload) -> Event | None:
+    """An issue may ask in its own text. Labels that it is opened with come as deliveries of their own."""
+    issue = _need(payload.issue, "issue")
+    lines = command_lines(issue.body or "")
+    if not lines or issue.pull_request is not None:
+        return None
+    return _event(EventKind.COMMANDED, payload, issue=issue.number, lines=_kept(lines))
+
+
+def _kept(lines: Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(cut(line[:500])) for line in lines)
+
+
 def _is_our_label(label: str) -> bool:
     """Labels that we add ourselves never start an audit."""
     return label.startswith(("priority:", "escalated:"))
 
 
 def _comment_event(payload: _Payload) -> Event | None:
-    if payload.action != "created":
-        return None  # an edit could bring an old command back to life
+    if payload.action not in ("created", "edited"):
+        return None
     comment, issue = _need(payload.comment, "comment"), _need(payload.issue, "issue")
     lines = command_lines(comment.body or "")
+    if payload.action == "edited":
+        lines = _added(lines, payload.changes.body if payload.changes is not None else None)
     if not lines or comment.performed_via_github_app is not None or issue.pull_request is not None:
         return None
-    return _event(
-        EventKind.COMMANDED,
-        payload,
-        issue=issue.number,
-        comment=comment.id,
-        lines=tuple(str(cut(line[:500])) for line in lines),
-    )
+    return _event(EventKind.COMMANDED, payload, issue=issue.number, comment=comment.id, lines=_kept(lines))
+
+
+def _added(lines: Sequence[str], before: _Was | None) -> tuple[str, ...]:
+    """The commands that an edit brought. What stood there before was run, or is too old to be brought back to life."""
+    if before is None:
+        return ()
+    old = Counter(command_lines(before.text))
+    fresh: list[str] = []
+    for line in lines:
+        if old[line] > 0:
+            old[line] -= 1
+        else:
+            fresh.append(line)
+    return tuple(fresh)
 
 
 def _proposal_event(payload: _Payload) -> Event | None:

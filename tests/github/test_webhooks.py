@@ -51,6 +51,23 @@ def test_of_a_comment_only_the_commands_are_kept() -> None:
     )
 
 
+def test_an_edit_brings_only_the_commands_that_it_adds() -> None:
+    comment = {"id": 7, "body": "/audit status\n/audit shop\n/audit shop"}
+    changes = {"body": {"from": "/audit status\ntext\n/audit shop"}}
+    event = read_event("issue_comment", payload(action="edited", comment=comment, changes=changes))
+    assert event is not None
+    assert event.lines == ("/audit shop",)
+    for before in ({}, {"body": {"from": comment["body"]}}):
+        assert read_event("issue_comment", payload(action="edited", comment=comment, changes=before)) is None
+
+
+def test_an_issue_may_ask_in_its_own_text() -> None:
+    event = read_event("issues", payload(action="opened", issue={"number": 3, "body": "It fails.\n/audit shop"}))
+    assert event is not None
+    assert (event.kind, event.comment, event.lines) == (EventKind.COMMANDED, None, ("/audit shop",))
+    assert read_event("issues", payload(action="opened", issue={"number": 3, "body": None})) is None
+
+
 @pytest.mark.parametrize(
     ("name", "body"),
     [
