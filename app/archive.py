@@ -39,6 +39,9 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS comments (
         repository_id BIGINT NOT NULL, issue BIGINT NOT NULL, marker TEXT NOT NULL, comment_id BIGINT NOT NULL,
         PRIMARY KEY (repository_id, issue, marker))""",
+    """CREATE TABLE IF NOT EXISTS sightings (
+        repository_id BIGINT NOT NULL, fingerprint TEXT NOT NULL, issue BIGINT NOT NULL, page TEXT NOT NULL,
+        seen_ms BIGINT NOT NULL, PRIMARY KEY (repository_id, fingerprint, issue))""",
     """CREATE TABLE IF NOT EXISTS incidents (
         repository_id BIGINT NOT NULL, issue BIGINT NOT NULL, state TEXT NOT NULL,
         PRIMARY KEY (repository_id, issue))""",
@@ -198,6 +201,42 @@ class Archive:
                 },
             )
 
+    def page(self, page: str) -> SavedAudit | None:
+        found = self._one(f"SELECT {_AUDIT} FROM audits WHERE page = :page", page=page)  # noqa: S608  a constant
+        return _saved(found) if found is not None else None
+
+    def note_groups(self, saved: SavedAudit, fingerprints: Sequence[str], now: datetime) -> None:
+        """In which issue a fault was seen last, so that it is known again in another one."""
+        if not fingerprints:
+            return
+        statement = text(
+            "INSERT INTO sightings (repository_id, fingerprint, issue, page, seen_ms)"
+            " VALUES (:repository_id, :fingerprint, :issue, :page, :now)"
+            " ON CONFLICT (repository_id, fingerprint, issue) DO UPDATE SET page = excluded.page, seen_ms = excluded.seen_ms"
+        )
+        common = {"repository_id": saved.repository_id, "issue": saved.issue, "page": saved.page, "now": _ms(now)}
+        with self._engine.begin() as connection:
+            connection.execute(statement, [{**common, "fingerprint": one} for one in fingerprints])
+
+    def seen_elsewhere(
+        self, repository_id: int, issue: int, fingerprints: Sequence[str]
+    ) -> tuple[tuple[int, datetime, str], ...]:
+        """Other issues of the repository with one of these faults: issue, when it was seen last, page; newest first."""
+        if not fingerprints:
+            return ()
+        statement = text(
+            "SELECT issue, seen_ms, page FROM sightings"
+            " WHERE repository_id = :repository_id AND issue <> :issue AND fingerprint IN :fingerprints"
+            " ORDER BY seen_ms DESC, issue DESC LIMIT 50"
+        ).bindparams(sqlalchemy.bindparam("fingerprints", expanding=True))
+        values = {"repository_id": repository_id, "issue": issue, "fingerprints": list(fingerprints)}
+        with self._engine.connect() as connection:
+            rows = connection.execute(statement, values).all()
+        newest: dict[int, tuple[int, datetime, str]] = {}
+        for number, seen, page in rows:
+            newest.setdefault(int(number), (int(number), _from_ms(seen), str(page)))
+        return tuple(newest.values())
+
     def drop_audit(self, page: str) -> None:
         """Forget a reserved audit that never finished."""
         with self._engine.begin() as connection:
@@ -304,6 +343,7 @@ class Archive:
                 {"before": _ms(deliveries_before)},
             )
             connection.execute(text("DELETE FROM audits WHERE started_ms < :before"), {"before": _ms(audits_before)})
+            connection.execute(text("DELETE FROM sightings WHERE seen_ms < :before"), {"before": _ms(audits_before)})
 
     def _one(self, statement: str, **values: Any) -> Any:
         with self._engine.connect() as connection:

@@ -9,6 +9,11 @@ from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
+from app.evidence.model import Evidence
+
+MOST_REMINDERS = 3
+"""Of one call: who has not answered three times is not reached this way."""
+
 QUIET = frozenset({"RESOLVED", "NO MATCHING FAILURES"})
 """Statuses after which a watch has nothing left to look for."""
 LOOKS_UNTIL_QUIET = 2
@@ -21,6 +26,7 @@ class Incident:
 
     `watch_until` None: not watched. `chain` numbers watches, so that the looks of an ended one find out. `acked_by` is the
     login of whoever took over. `escalated` are the configured keys (`infrastructure`) that were called; each is called once.
+    `calls` names the commands that made these calls, so that a repeat of one after a crash is no second call.
     """
 
     watch_until: datetime | None = None
@@ -29,6 +35,7 @@ class Incident:
     quiet_looks: int = 0
     acked_by: str | None = None
     escalated: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
     closed: bool = False
 
 
@@ -74,5 +81,28 @@ def may_call(incident: Incident, team: str) -> bool:
     return team not in incident.escalated and incident.acked_by is None
 
 
-def called(incident: Incident, team: str) -> Incident:
-    return replace(incident, escalated=(*incident.escalated, team))
+def called(incident: Incident, team: str, command: str) -> Incident:
+    """The same command again changes nothing."""
+    if command in incident.calls:
+        return incident
+    return replace(incident, escalated=(*incident.escalated, team), calls=(*incident.calls, command))
+
+
+def must_remind(incident: Incident, team: str, number: int) -> bool:
+    """Whether the call of `team` still waits for somebody; `number` counts its reminders from 1."""
+    return team in incident.escalated and incident.acked_by is None and not incident.closed and number <= MOST_REMINDERS
+
+
+def what_changed(before: Evidence, after: Evidence) -> tuple[str, ...]:
+    """What two audits of one environment saw differently, in plain words; empty: the same faults, as often."""
+    old = {group.id: group for group in before.observations.groups if group.failure}
+    new = {group.id: group for group in after.observations.groups if group.failure}
+    said: list[str] = []
+    counts = sum(group.count for group in old.values()), sum(group.count for group in new.values())
+    if counts[0] != counts[1]:
+        said.append(f"failures in the window: {counts[0]} before, {counts[1]} now")
+    for words, ids in (("new", sorted(new.keys() - old.keys())), ("gone", sorted(old.keys() - new.keys()))):
+        if ids:
+            shown = ", ".join(f"`{one}`" for one in ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+            said.append(f"{words}: {shown}")
+    return tuple(said)

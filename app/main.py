@@ -20,7 +20,7 @@ from app.investigate import Sources, investigate
 from app.jobs import Jobs, lock_store
 from app.policy.operator import Operator, read_operator
 from app.report import render
-from app.respond import AuditedRepository, Diagnoser, Service, SourcesFactory
+from app.respond import AuditedRepository, Diagnoser, Service, SourcesFactory, may_show
 from app.settings import Settings
 from app.web import Web, make_pages
 from app.worker import handlers
@@ -88,7 +88,7 @@ class Running:
         self.inbox = Inbox(self.archive, self._hand_on)
         self.inbox.start()
         self._closing.callback(self.inbox.stop)
-        pages = make_pages(self.archive, render.html, render.to_json)
+        pages = make_pages(self.archive, render.html, render.to_json, self._may_show)
         self.web = Web(pages, settings.webhook_secrets, self.inbox)
 
     async def _connect(self) -> GitHub:
@@ -104,6 +104,10 @@ class Running:
     def _get(self) -> Service:
         assert self._service is not None
         return self._service
+
+    def _may_show(self, page: str) -> bool:
+        """Asked from a thread of the web side; GitHub's connections live on the jobs' loop."""
+        return asyncio.run_coroutine_threadsafe(may_show(self._get(), page), self.jobs.loop).result(timeout=30)
 
     def _hand_on(self, delivery: StoredDelivery) -> None:
         self.jobs.enqueue("delivery", delivery.guid, id=delivery.job)

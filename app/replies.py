@@ -121,11 +121,22 @@ class HistoryRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenRow:
+    """Another issue in which one of the faults was seen. `page` is the address of its report."""
+
+    issue: int
+    at: str
+    page: str
+
+
+@dataclass(frozen=True, slots=True)
 class HistorySection:
-    """Stands folded below a report: the audits before it, newest first."""
+    """Stands below a report: other issues with the same fault, what changed, and folded the audits before it, newest first."""
 
     template: ClassVar[str] = "reply_history.j2"
     rows: Sequence[HistoryRow]
+    changes: Sequence[str] = ()
+    seen: Sequence[SeenRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +175,16 @@ class CalledReply:
 
 
 @dataclass(frozen=True, slots=True)
+class ReminderReply:
+    """Calls nobody anew: whoever the call reached hears of it by the issue. `number` of `most` counts from 1."""
+
+    template: ClassVar[str] = "reply_reminder.j2"
+    team: str
+    number: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoppedReply:
     """Stands where the report would have been. `by` is the login of whoever stopped it."""
 
@@ -197,6 +218,7 @@ Reply = (
     | StatusReply
     | ChangedReply
     | CalledReply
+    | ReminderReply
     | StoppedReply
     | DoctorReply
 )

@@ -6,7 +6,7 @@ decisions about time to `follow_up.py`, and how things are written to `github/pu
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from app import follow_up
 from app.archive import Archive, SavedAudit
-from app.evidence.model import LayerOwner, Request, ServiceName, Window
+from app.evidence.model import Evidence, LayerOwner, Request, ServiceName, Window
 from app.follow_up import INCIDENT, Incident
 from app.github.client import GitHub, Refused, Session, web_address
 from app.github.history import GitHubHistory
@@ -83,7 +83,9 @@ from app.replies import (
     MistakeRow,
     MistakesReply,
     ProgressReply,
+    ReminderReply,
     Reply,
+    SeenRow,
     StatusReply,
     StoppedReply,
     say,
@@ -98,6 +100,8 @@ CALLS_KEPT = 12
 """Of these, what publishing needs: reading the source must not use it up."""
 PRIORITY_COLOURS = {"P0": "b60205", "P1": "d93f0b", "P2": "fbca04", "P3": "c5def5"}
 ESCALATED = "escalated:infrastructure"
+MOST_FAULTS = 20
+"""Of one audit that are known again in another issue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,6 +446,7 @@ async def _investigate(
     )
     target = findings.report.escalation.target
     service.archive.finish_audit(saved.page, findings.evidence, findings.report, service.clock(), target)
+    service.archive.note_groups(saved, _faults(findings.evidence), service.clock())
     return findings.report
 
 
@@ -472,8 +477,8 @@ async def publish(
     newer = [a for a in past if a.started_at > now.started_at]
     if newer:
         return  # an earlier audit that was repeated late must not overwrite what is known since
-    section = HistorySection(tuple(_history_row(service, a) for a in past[:10]))
-    tail = say(section) if section.rows else ""
+    section = _history_section(service, place, now, past)
+    tail = say(section) if section.rows or section.seen else ""
     body = service.markdown(report, LONGEST_COMMENT - 2_000 - len(tail))
     await _upsert(service, session, place, report_marker(order), f"{body.rstrip()}\n\n{tail}".rstrip() + "\n")
     wanted: dict[str, str] = {}
@@ -484,6 +489,21 @@ async def publish(
     await set_labels(session, place, issue.labels, wanted)
     if past:
         await _tell_change(service, session, place, order, past[0], now)
+
+
+def _history_section(service: Service, place: Place, now: SavedAudit, past: Sequence[SavedAudit]) -> HistorySection:
+    evidence = service.archive.evidence(now.page)
+    before = service.archive.evidence(past[0].page) if past else None
+    elsewhere = service.archive.seen_elsewhere(place.repository_id, place.issue, _faults(evidence)) if evidence else ()
+    seen = tuple(SeenRow(n, f"{at:%Y-%m-%d %H:%M} UTC", page_address(service, p)) for n, at, p in elsewhere[:3])
+    changes = follow_up.what_changed(before, evidence) if before is not None and evidence is not None else ()
+    return HistorySection(tuple(_history_row(service, a) for a in past[:10]), changes, seen)
+
+
+def _faults(evidence: Evidence) -> tuple[str, ...]:
+    """The ids by which its faults are known again, the most frequent first."""
+    failing = [group for group in evidence.observations.groups if group.failure]
+    return tuple(group.id for group in sorted(failing, key=lambda group: (-group.count, group.id))[:MOST_FAULTS])
 
 
 async def _tell_change(
@@ -611,7 +631,7 @@ async def _escalate(
         )
         await _reply(service, session, event, name, fix, "confused")
         return
-    if not follow_up.may_call(incident, owner):
+    if name not in incident.calls and not follow_up.may_call(incident, owner):
         why = f"taken over by {incident.acked_by}" if incident.acked_by else "called before"
         await _reply(service, session, event, name, FixReply(f"{owner}: {why}", "no second call is made"), "confused")
         return
@@ -620,12 +640,68 @@ async def _escalate(
         mention, event.sender, report.header.status.value if report is not None else None, _page(service, latest)
     )
     await _upsert(service, session, place, marker("escalation", team=owner), say(reply))
-    save_incident(service, event.repository_id, event.issue or 0, follow_up.called(incident, owner))
+    save_incident(service, event.repository_id, event.issue or 0, follow_up.called(incident, owner, name))
+    if config.file.follow_up.remind is not None:
+        _enqueue_reminder(service, event, owner, _length(config.file.follow_up.remind), 1)
     await service.notify(
         f"{event.repository}#{event.issue}: escalated to {owner}",
         f"{web_address(service.github.base_url)}/{event.repository}/issues/{event.issue}",
     )
     await _react(session, event, "rocket")
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """One of a chain, each enqueueing the next. `every` is between two of them."""
+
+    installation: int
+    repository_id: int
+    repository: str
+    issue: int
+    team: str
+    every: timedelta
+    number: int
+
+
+REMINDER: TypeAdapter[Reminder] = TypeAdapter(Reminder)
+
+
+def _enqueue_reminder(service: Service, where: Event | Reminder, team: str, every: timedelta, number: int) -> None:
+    reminder = Reminder(
+        where.installation, where.repository_id, where.repository, where.issue or 0, team, every, number
+    )
+    subject = f"{reminder.repository_id}#{reminder.issue}"
+    job = f"remind:{subject}:{team}:{number}"
+    service.jobs.enqueue_in(every, "remind", REMINDER.dump_json(reminder).decode(), id=job, order=subject)
+
+
+async def run_reminder(service: Service, reminder: Reminder) -> None:
+    """Say once more that a call waits, unless somebody took over or the issue is closed."""
+    incident = load_incident(service, reminder.repository_id, reminder.issue)
+    if not follow_up.must_remind(incident, reminder.team, reminder.number):
+        return
+    session = service.github.installation(reminder.installation)
+    place = Place(reminder.repository, reminder.repository_id, reminder.issue)
+    reply = ReminderReply(reminder.team, reminder.number, follow_up.MOST_REMINDERS)
+    mark = marker("reminder", team=reminder.team, number=str(reminder.number))
+    await _upsert(service, session, place, mark, say(reply))
+    _enqueue_reminder(service, reminder, reminder.team, reminder.every, reminder.number + 1)
+
+
+async def may_show(service: Service, page: str) -> bool:
+    """Whether a report may be shown to whoever has its address: one made for a private repository is not shown any more
+    when that is public now. Raises `Unavailable` when GitHub cannot be asked."""
+    saved = service.archive.page(page)
+    evidence = service.archive.evidence(page)
+    if saved is None or evidence is None:
+        return False
+    if evidence.request.scope.public:
+        return True
+    order = ORDER.validate_json(saved.request)
+    try:
+        return not await read_visibility(service.github.installation(order.installation), order.repository)
+    except Refused:
+        return True  # gone or uninstalled: nobody new can read it
 
 
 # --- replies ----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from fastapi import FastAPI, Request, Response
 
 from app.archive import Archive, StoredDelivery
+from app.errors import Unavailable
 from app.github.webhooks import EVENT, LARGEST_BODY, WEBHOOK_PATH, BadDelivery, read_event, verify
 from app.report.model import Report
 
@@ -101,8 +102,16 @@ async def _read_body(receive: Receive) -> bytes | None:
     return b"".join(parts)
 
 
-def make_pages(archive: Archive, html: Callable[[Report], str], to_json: Callable[[Report], bytes]) -> FastAPI:
-    """Report pages and health. No interactive documentation: nothing here is for browsing."""
+def make_pages(
+    archive: Archive,
+    html: Callable[[Report], str],
+    to_json: Callable[[Report], bytes],
+    may_show: Callable[[str], bool],
+) -> FastAPI:
+    """Report pages and health. No interactive documentation: nothing here is for browsing.
+
+    `may_show` is asked for each page, since who may read a repository can change; it raises `Unavailable`.
+    """
     pages = FastAPI(title="Infra Audit", docs_url=None, redoc_url=None, openapi_url=None)
 
     def show(request: Request) -> Response:
@@ -111,6 +120,14 @@ def make_pages(archive: Archive, html: Callable[[Report], str], to_json: Callabl
         report = archive.report(page) if not dot or kind == "json" else None
         if report is None:
             return Response("There is no such report.\n", 404, PRIVATE, "text/plain")
+        try:
+            if not may_show(page):
+                words = (
+                    "This report was made while the repository was private. A new audit makes one that can be shown.\n"
+                )
+                return Response(words, 410, PRIVATE, "text/plain")
+        except Unavailable:
+            return Response("Whether this may be shown cannot be asked now.\n", 503, PRIVATE, "text/plain")
         if kind == "json":
             return Response(to_json(report), 200, PRIVATE, "application/json")
         return Response(html(report), 200, PRIVATE, "text/html; charset=utf-8")

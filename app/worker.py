@@ -15,7 +15,7 @@ from app.github.deliveries import redeliver_failed
 from app.github.webhooks import EVENT
 from app.jobs import Handler, Later
 from app.replies import BrokenReply, FixReply, Reply
-from app.respond import LOOK, ORDER, Service, respond, run_audit, run_look, tell_broken
+from app.respond import LOOK, ORDER, REMINDER, Service, respond, run_audit, run_look, run_reminder, tell_broken
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +58,13 @@ def handlers(service: Callable[[], Service]) -> Mapping[str, Handler]:
 
         await _attempt(f"look {argument}", attempt, lambda: run_look(service(), LOOK.validate_json(argument)), give_up)
 
+    async def remind(argument: str, attempt: int) -> None:
+        async def give_up(reply: Reply) -> None:
+            """Only logged: the call itself stands on the issue."""
+
+        reminder = REMINDER.validate_json(argument)
+        await _attempt(f"reminder {argument}", attempt, lambda: run_reminder(service(), reminder), give_up)
+
     async def sweep(_argument: str, _attempt: int) -> None:
         """Fetch again what GitHub could not deliver. The next tick is the retry."""
         try:
@@ -70,7 +77,7 @@ def handlers(service: Callable[[], Service]) -> Mapping[str, Handler]:
         service().archive.purge(deliveries_before=now - KEEP_DELIVERIES, audits_before=now - KEEP_AUDITS)
         service().jobs.purge(KEEP_DELIVERIES)
 
-    return {"delivery": delivery, "audit": audit, "look": look, "sweep": sweep, "purge": purge}
+    return {"delivery": delivery, "audit": audit, "look": look, "remind": remind, "sweep": sweep, "purge": purge}
 
 
 async def _attempt(

@@ -44,7 +44,9 @@ def shelf() -> Shelf:
 
 @pytest.fixture
 def web(shelf: Shelf, tmp_path: Path) -> Web:
-    pages = make_pages(Archive(f"sqlite:///{tmp_path}/audit.db"), lambda _report: "", lambda _report: b"")
+    pages = make_pages(
+        Archive(f"sqlite:///{tmp_path}/audit.db"), lambda _report: "", lambda _report: b"", lambda _page: True
+    )
     return Web(pages, SECRETS, shelf)
 
 

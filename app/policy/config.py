@@ -119,11 +119,15 @@ class Roles(_Strict):
 
 
 class FollowUp(_Strict):
-    """`watch`: how long `/audit watch` goes on; `every`: between two looks; `automatic`: watch after each audit."""
+    """`watch`: how long `/audit watch` goes on; `every`: between two looks; `automatic`: watch after each audit.
+
+    `remind`: between two reminders of a call that nobody took over; None: no reminders.
+    """
 
     watch: Duration = "24h"
     every: Duration = "30m"
     automatic: bool = False
+    remind: Duration | None = None
 
 
 class OwnSignature(_Strict):

@@ -5,14 +5,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.follow_up import INCIDENT, Incident, after_look, called, is_due, may_call, unwatch, watch
+from app.follow_up import INCIDENT, Incident, after_look, called, is_due, may_call, must_remind, unwatch, watch
+from app.jobs import JobState
 from app.main import Running
+from app.respond import REMINDER, Reminder
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository, serve
 from tests.fakes.openapi.contract import contract
@@ -31,6 +34,7 @@ follow_up: {every: 1m}
 def github() -> Iterator[FakeGitHub]:
     with fake.running(FakeGitHub()) as state:
         state.contract = contract()
+        state.repeats = 2
         yield state
         assert state.violations == []
 
@@ -162,6 +166,76 @@ def test_people_outside_of_github_are_told(
     assert "/acme/shop/issues/1" in message
 
 
+def test_a_call_repeated_after_a_crash_is_the_same_call(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
+) -> None:
+    comment = github.comment(repository, issue, "dana", "/audit escalate infrastructure")
+    delivery = github.comment_delivery(repository, issue, comment)
+    github.send(delivery)
+    eventually(lambda: (github.bot, "rocket") in comment.reactions)
+    running.jobs.enqueue("delivery", delivery.guid, id="the job as it runs again")
+    eventually(lambda: running.jobs.status("the job as it runs again") is JobState.DONE)
+    assert incident(running, repository, issue).escalated == ("infrastructure",)
+    assert (github.bot, "confused") not in comment.reactions
+    assert bodies(github, repository, issue).count("@acme/sre") == 1
+
+
+def test_a_call_that_nobody_answers_is_reminded_of_until_somebody_takes_over() -> None:
+    waiting = called(Incident(), "infrastructure", "c")
+    assert [must_remind(waiting, "infrastructure", n) for n in (1, 3, 4)] == [True, True, False]
+    assert not must_remind(replace(waiting, acked_by="tri"), "infrastructure", 1)
+    assert not must_remind(replace(waiting, closed=True), "infrastructure", 1)
+
+
+def test_a_reminder_mentions_nobody_and_stops_with_an_ack(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
+) -> None:
+    repository.files[".github/infra-audit.yml"] = CONFIG.replace("every: 1m", "every: 1m, remind: 1m")
+    say(github, repository, issue, "/audit escalate infrastructure")
+    reminder = Reminder(
+        github.installation, repository.id, "acme/shop", issue.number, "infrastructure", timedelta(minutes=1), 1
+    )
+
+    def remind(number: int) -> None:
+        body = REMINDER.dump_json(replace(reminder, number=number)).decode()
+        running.jobs.enqueue("remind", body, id=f"test:{number}")
+        eventually(lambda: running.jobs.status(f"test:{number}") is JobState.DONE)
+
+    remind(1)
+    assert "nobody took over yet (reminder 1 of 3)" in bodies(github, repository, issue)
+    assert bodies(github, repository, issue).count("@acme/sre") == 1
+    say(github, repository, issue, "/audit ack", author="tri")
+    remind(2)
+    assert "reminder 2" not in bodies(github, repository, issue)
+
+
+def test_a_fault_that_came_back_is_known_from_another_issue(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
+) -> None:
+    say(github, repository, issue, "/audit")
+    assert "Seen before" not in bodies(github, repository, issue)
+    again = github.open_issue(repository, "checkout fails again")
+    say(github, repository, again, "/audit")
+    assert f"Seen before in #{issue.number} ([" in bodies(github, repository, again)
+    logs.entries.pop()
+    say(github, repository, again, "/audit")
+    assert "Since the last audit: failures in the window: 6 before, 5 now." in bodies(github, repository, again)
+
+
+def test_a_page_made_while_private_is_gone_when_the_repository_is_public(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
+) -> None:
+    say(github, repository, issue, "/audit")
+    (saved,) = running.archive.audits_of(repository.id, issue.number)
+    address = f"{str(github.target).removesuffix('/webhooks/github')}/audits/{saved.page}"
+    assert httpx.get(address).status_code == 200
+    repository.private = False
+    assert httpx.get(address).status_code == 410
+    say(github, repository, issue, "/audit")
+    newest = running.archive.audits_of(repository.id, issue.number)[0]
+    assert httpx.get(address.replace(saved.page, newest.page)).status_code == 200
+
+
 def test_whoever_takes_over_is_not_called_on(
     github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
 ) -> None:
@@ -253,5 +327,5 @@ def test_a_look_of_an_ended_watch_is_not_due() -> None:
 
 def test_nobody_is_called_twice_or_after_somebody_took_over() -> None:
     assert may_call(Incident(), "infrastructure")
-    assert not may_call(called(Incident(), "infrastructure"), "infrastructure")
+    assert not may_call(called(Incident(), "infrastructure", "c"), "infrastructure")
     assert not may_call(Incident(acked_by="dana"), "infrastructure")
