@@ -115,7 +115,9 @@ def _log_of(stream: str) -> str:
 def deployments() -> Filter:
     """The audit entries that tell which revision began when, and refused calls; all of these are few."""
     logs = " OR ".join(f"log_id({literal(f'cloudaudit.googleapis.com/{log}')})" for log in ("system_event", "activity"))
-    calls = 'protoPayload.methodName=~"(Create|Replace|Update|Delete)(Internal)?(Service|Job|Function)$"'
+    serverless = "(Create|Replace|Update|Delete)(Internal)?(Service|Job|Function)$"
+    cluster = "^io[.]k8s[.](apps|batch)[.]v1[.](deployments|statefulsets|daemonsets|replicasets|jobs)[.](create|update|patch)$"
+    calls = f'protoPayload.methodName=~"({serverless}|{cluster})"'
     return Filter(f"(({logs}) AND ({calls} OR severity>=WARNING))")
 
 

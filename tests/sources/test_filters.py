@@ -181,3 +181,21 @@ def test_every_clause_is_valid_and_bounded_by_its_parentheses() -> None:
         assert clause.startswith("(")
         assert clause.endswith(")")
         assert parse(clause) is not None
+
+
+@pytest.mark.parametrize(
+    ("method", "asked"),
+    [
+        ("io.k8s.apps.v1.deployments.patch", True),
+        ("io.k8s.apps.v1.replicasets.create", True),
+        ("io.k8s.core.v1.pods.create", False),
+        ("io.k8s.apps.v1.deployments.get", False),
+    ],
+)
+def test_changes_of_cluster_workloads_are_deployments(method: str, asked: bool) -> None:
+    written = entry(
+        severity="NOTICE",
+        logName="projects/p/logs/cloudaudit.googleapis.com%2Factivity",
+        protoPayload={"methodName": method},
+    )
+    assert matches(parse(filters.deployments()), written) is asked
