@@ -74,6 +74,17 @@ def main() -> None:
 
 # --- audit ------------------------------------------------------------------------------------------------------------
 
+# Of every command that prints a report.
+_FORMAT = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "html", "text", "json"]),
+    help="Default: text in a terminal, else markdown.",
+)
+_OUTPUT = click.option(
+    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the report there."
+)
+
 
 @main.command()
 @click.option(
@@ -124,15 +135,8 @@ def main() -> None:
 @click.option(
     "--running", multiple=True, metavar="REVISION=SHA", help="The commit of a revision, where no entry tells it."
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["markdown", "html", "text", "json"]),
-    help="Default: text in a terminal, else markdown.",
-)
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the report there."
-)
+@_FORMAT
+@_OUTPUT
 @click.option(
     "--save", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the evidence, for `replay`."
 )
@@ -237,15 +241,8 @@ def _grant(projects: Sequence[str]) -> Grant:
 
 @main.command()
 @click.argument("evidence", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["markdown", "html", "text", "json"]),
-    help="Default: text in a terminal, else markdown.",
-)
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the report there."
-)
+@_FORMAT
+@_OUTPUT
 def replay(evidence: Path, form: Format | None, output: Path | None) -> None:
     """Judge saved EVIDENCE again. The same evidence gives the same report, byte for byte."""
     from pydantic import TypeAdapter, ValidationError
