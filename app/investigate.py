@@ -33,7 +33,7 @@ from app.evidence.model import (
     Window,
 )
 from app.evidence.observe import Observer
-from app.evidence.timeline import find_onset
+from app.evidence.timeline import find_onset, logged_window
 from app.history import History, confirm_commits, read_history
 from app.redact import cut
 from app.report.build import build_report
@@ -111,7 +111,8 @@ async def investigate(
     if as_of_entries and observations.last_entry is not None:
         request = replace(request, now=observations.last_entry + timedelta(seconds=1))
     window = request.window or _window_of(observations.first_entry, observations.last_entry, request.now)
-    onset = find_onset(observations.groups, window, now=request.now)
+    quiet_in = window if request.window else logged_window(observations, window)
+    onset = find_onset(observations.groups, quiet_in, now=request.now)
 
     live: tuple[LiveRevision, ...] = ()
     if sources.deployments is not None and (places := _places(observations)):

@@ -23,7 +23,7 @@ from app.evidence.deployments import assemble_revisions
 from app.evidence.entries import BadEntry, parse_entry
 from app.evidence.model import Evidence, HistoryFacts, IssueRef, Reading, Request, Window
 from app.evidence.observe import Observer
-from app.evidence.timeline import find_onset
+from app.evidence.timeline import find_onset, logged_window
 from app.redact import cut
 
 
@@ -46,7 +46,7 @@ def evidence_of(case: Mapping[str, Any]) -> Evidence:
     if case.get("issue_title"):
         issue = IssueRef("example/example", 1, cut(case["issue_title"]), cut(case.get("issue_body_short") or ""))
     request = Request(window=None, now=window.end, issue=issue)
-    onset = find_onset(observations.groups, window, now=window.end)
+    onset = find_onset(observations.groups, logged_window(observations, window), now=window.end)
     return Evidence(
         request=request,
         window=window,

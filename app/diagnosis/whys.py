@@ -305,6 +305,8 @@ def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
     supposed = signature.said(causes[0]) if signature else ()
     if began is not None and evidence.observations.deploys:
         text = sentence("No deploy that was read fits the beginning at {}. Most often: {}.", began, supposed)
+    elif (onset := evidence.onset) is not None and onset.at_window_start:
+        text = sentence("It was failing already at {}, where what was read begins. Most often: {}.", onset.at, supposed)
     else:
         text = sentence("No entry says. Most often: {}.", supposed)
     check = judged.check

@@ -1,7 +1,7 @@
 """When the failures began.
 
-Owns the onset: which group stepped up, when, and from what rate. Leaves deploys, and every judgement of what caused the
-step, to `deployments.py` and `diagnosis/`.
+Owns the onset: which group stepped up, when, from what rate, and what part of an export can be called quiet before
+it. Leaves deploys, and every judgement of what caused the step, to `deployments.py` and `diagnosis/`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from itertools import accumulate
 from math import log
 from typing import Final
 
-from app.evidence.model import ErrorGroup, Onset, Window
+from app.evidence.model import ErrorGroup, GroupKind, Observations, Onset, Window
 
 STRONG: Final = 12.0
 """Evidence that makes a step stand on its own, in nats. A day has 1,440 minutes to begin in, and a hundred groups may be
@@ -24,6 +24,25 @@ CASCADE: Final = timedelta(minutes=5)
 """Symptoms follow their cause within minutes: a group that stepped up so shortly before the strongest one begins it."""
 SILENCE: Final = 4.6
 """So many expected occurrences, and none seen, have odds of 100 to 1 against (e^-4.6): then there was silence."""
+
+UNEXPLAINED: Final = timedelta(minutes=10)
+"""A rollout so shortly before the first entry explains why there was none before; without one, nobody logged or exported."""
+
+
+def logged_window(observations: Observations, window: Window) -> Window:
+    """The part of an export's `window` in which the services are known to have logged: what may count as quiet.
+
+    An export often holds a rollout of days ago, and the services' own entries only from some later moment on. Where served
+    requests are among them, failures would have been too, so silence before that moment says nothing. The whole window is
+    kept where no requests were exported, since then quiet services write nothing, and where a rollout began it all.
+    """
+    if not any(exposure.requests for exposure in observations.exposure):
+        return window
+    groups = (g for g in observations.groups + observations.notices if g.kind is not GroupKind.AUDIT)
+    began = min(item.first_seen for item in (*observations.exposure, *groups))
+    if any(began - UNEXPLAINED <= deploy.at <= began for deploy in observations.deploys):
+        return window
+    return Window(min(max(window.start, began), window.end), window.end)
 
 
 def find_onset(groups: Sequence[ErrorGroup], window: Window, *, now: datetime) -> Onset | None:

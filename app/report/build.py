@@ -642,7 +642,7 @@ class _Builder:
     def _revision(self, revision: Revision) -> RevisionRow:
         parts: list[Sentence] = []
         if revision.serving_since is not None:
-            how = sentence(" (by its first entry)") if revision.serving_inferred else sentence("")
+            how = sentence(" or earlier (by its entries)") if revision.serving_inferred else sentence("")
             parts.append(sentence("serving since {}{}", revision.serving_since, how))
         if revision.traffic_percent is not None:
             parts.append(sentence("{} % of traffic", revision.traffic_percent))
@@ -793,7 +793,9 @@ class _Builder:
             measured.append(self._observe(text, *refs))
             onset = self._onset()
             if onset is not None and onset.at_window_start:
-                text = sentence("It was failing before the window opened; when it began is **not known**.")
+                text = sentence(
+                    "It was failing already at {}, where what was read begins; since when is **not known**.", onset.at
+                )
                 measured.append(self._observe(text, self._total_ref))
             elif onset is not None:
                 text = sentence(
@@ -873,8 +875,10 @@ class _Builder:
 
     def _focus(self, minutes: Mapping[int, int]) -> tuple[int, int]:
         """First and last minute of the picture: the window, or in a long one the cause's time and as much before and after."""
-        window = self._evidence.window
-        first = min(int(window.start.timestamp()) // 60, min(minutes))
+        window, onset = self._evidence.window, self._evidence.onset
+        # Minutes of which nothing was read would look like minutes without failures.
+        start = onset.at if onset is not None and onset.at_window_start else window.start
+        first = min(int(start.timestamp()) // 60, min(minutes))
         last = max((int(window.end.timestamp()) - 1) // 60, max(minutes))
         root = self._diagnosis.root
         causes = _per_minute([group for group in self._told if root is None or group.id == root.group])

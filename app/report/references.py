@@ -227,7 +227,7 @@ class References:
         for revision in known:
             detail += [("commit", f"{claim.sha} ({claim.source.value})") for claim in revision.commits]
             if revision.serving_since:
-                how = " (from its first entry)" if revision.serving_inferred else ""
+                how = " or earlier (by its entries)" if revision.serving_inferred else ""
                 detail.append(("serving since", rfc3339(revision.serving_since) + how))
             detail += [("read from", sample.origin) for sample in revision.evidence]
         what = sentence("revision {} of {}", cut(ref.name), cut(ref.service))

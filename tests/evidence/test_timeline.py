@@ -2,10 +2,26 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from app.evidence.model import ErrorGroup, Fingerprint, GroupKind, PayloadField, Sample, Severity, Window
-from app.evidence.timeline import find_onset
+from app.evidence.model import (
+    DeployEvent,
+    DeployKind,
+    ErrorGroup,
+    Exposure,
+    Fingerprint,
+    GroupKind,
+    Observations,
+    Onset,
+    PayloadField,
+    RevisionName,
+    Sample,
+    ServiceName,
+    Severity,
+    Window,
+)
+from app.evidence.timeline import find_onset, logged_window
 from app.redact import cut
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -111,3 +127,48 @@ def test_entries_after_now_are_ignored() -> None:
 def test_the_order_of_groups_does_not_matter() -> None:
     groups = [group(noise(2, range(start, 360), seed=start), str(start)) for start in (40, 90, 200, 205)]
     assert find_onset(groups, WINDOW, now=NOW) == find_onset(groups[::-1], WINDOW, now=NOW)
+
+
+FAILING = group(noise(9, range(200, 300)) | {200: 3})
+
+
+def exported(*, requests_from: int | None = 200, deployed: int = 0) -> Observations:
+    """An export whose service failed from minute 200 on, with requests and one rollout in the given minutes."""
+    service, revision = ServiceName("shop"), RevisionName("shop-00001-aaa")
+    exposure: tuple[Exposure, ...] = ()
+    if requests_from is not None:
+        low = int(START.timestamp()) // 60
+        first, last = START + timedelta(minutes=requests_from), START + timedelta(minutes=300)
+        requests = {low + minute: 20 for minute in range(requests_from, 300)}
+        exposure = (Exposure(service, revision, requests, {}, {}, first, last),)
+    at = START + timedelta(minutes=deployed)
+    word = replace(FAILING.first, timestamp=at)
+    rollout = DeployEvent(DeployKind.READY, at, service, revision, None, {}, None, word)
+    return Observations((FAILING,), (), exposure, (rollout,), 900, at, WINDOW.end)
+
+
+def onset_of(observations: Observations) -> Onset:
+    onset = find_onset(observations.groups, logged_window(observations, WINDOW), now=NOW)
+    assert onset is not None
+    return onset
+
+
+def test_minutes_of_which_nothing_was_exported_are_no_quiet_minutes() -> None:
+    """A rollout of hours ago is in the file, then nothing until requests begin, failing: since when is not known."""
+    onset = onset_of(exported())
+    assert onset.at_window_start
+    assert onset.at == START + timedelta(minutes=200)
+
+
+def test_requests_that_were_served_before_make_quiet_minutes() -> None:
+    onset = onset_of(exported(requests_from=60))
+    assert not onset.at_window_start
+    assert onset.at == FAILING.first_seen
+
+
+def test_a_rollout_explains_why_nothing_was_logged_before() -> None:
+    assert onset_of(exported(deployed=196)) == find_onset([FAILING], WINDOW, now=NOW)
+
+
+def test_an_export_of_failures_alone_cannot_tell_quiet_from_unread_and_keeps_its_window() -> None:
+    assert logged_window(exported(requests_from=None), WINDOW) == WINDOW
