@@ -24,6 +24,7 @@ from app.evidence.model import (
     DeployEvent,
     DeployKind,
     Exposure,
+    Involved,
     LiveRevision,
     LogEntry,
     Observations,
@@ -33,6 +34,7 @@ from app.evidence.model import (
     ServiceName,
     Window,
 )
+from app.evidence.workloads import of_object, of_path
 from app.redact import Redacted, cut
 
 _TRUST = tuple(CommitSource)
@@ -43,7 +45,10 @@ _DEPLOYS = re.compile(r"\b(?:Create|Replace|Update)(?:(?:Internal)?Service|Job|F
 _ROLLS_OUT = re.compile(
     r"io\.k8s\.apps\.v1\.(?:(?:deployments|statefulsets|daemonsets)\.(?:create|update|patch)|replicasets\.create)\Z"
 )
-_WORKLOAD = re.compile(r"/(?:deployments|statefulsets|daemonsets|replicasets)/([a-z0-9][a-z0-9.-]*)\Z")
+_SCALED = re.compile(
+    r"[Ss]caled (?:up|down) replica set ([a-z0-9][a-z0-9.-]*)(?: from (\d+))? to (\d+)(?: from (\d+))?"
+)
+_PULLED = re.compile(r'[Ii]mage "([^"\s]{1,512})"')
 _TRAFFIC_PLACE = re.compile(r"(?:(status|spec)\.)?(traffic|trafficStatuses)\.(\d+)\.(\w+)\Z")
 _STOPPED_BELOW = 0.01
 _RECENT_MINUTES = 60
@@ -55,6 +60,81 @@ _RECENT_MINUTES = 60
 def may_deploy(method: str) -> bool:
     """Whether calls of that method make, replace or update what runs."""
     return _DEPLOYS.search(method) is not None or _ROLLS_OUT.match(method) is not None
+
+
+def tells_of_rollout(involved: Involved) -> bool:
+    """Whether an event of Kubernetes is one that `deploy_events` reads."""
+    return involved.reason in ("ScalingReplicaSet", "Pulled")
+
+
+def deploy_events(entries: Sequence[tuple[LogEntry, Sample]]) -> tuple[DeployEvent, ...]:
+    """What audit entries and events of clusters, oldest first, say about deployments, in that order.
+
+    Only together do events of a cluster tell a rollout: that a version grows from nothing begins one, and that it is the only
+    one left with pods ends it. An older version that grows again is a rollback, and reads the same. Pods that merely become
+    more or fewer are no deployment.
+    """
+    images = _images(entry for entry, _ in entries)
+    sizes: dict[tuple[str, ...], _Sizes] = {}
+    out: list[DeployEvent] = []
+    for entry, sample in entries:
+        if entry.involved is not None:
+            place = tuple(entry.resource_labels.get(key, "") for key in ("project_id", "location", "cluster_name"))
+            out += _scaled(entry, sample, sizes.setdefault((*place, entry.involved.name), _Sizes()), images)
+        elif event := deploy_event(entry, sample):
+            out.append(event)
+    return tuple(out)
+
+
+@dataclass(slots=True)
+class _Sizes:
+    """Pods of each version of one workload, as far as events told, and which was the only one left last."""
+
+    pods: dict[str, int] = field(default_factory=dict[str, int])
+    alone: str | None = None
+
+
+def _scaled(
+    entry: LogEntry, sample: Sample, known: _Sizes, images: Mapping[RevisionName, CommitClaim]
+) -> list[DeployEvent]:
+    """Begin and end of a rollout by a `ScalingReplicaSet` event; empty for any other."""
+    found = _SCALED.search(entry.message)
+    if found is None or entry.involved is None or entry.involved.reason != "ScalingReplicaSet":
+        return []
+    workload = of_object("ReplicaSet", found[1])
+    if workload is None or workload.version is None:
+        return []
+    service, version, told = ServiceName(workload.name), workload.version, found[2] or found[4]
+    before, now = known.pods.get(version, None if told is None else int(told)), int(found[3])
+    known.pods[version] = now
+    running = [name for name, pods in known.pods.items() if pods]
+
+    def event(kind: DeployKind, of: str, traffic: Mapping[RevisionName, int]) -> DeployEvent:
+        name = RevisionName(f"{service}@{of}")
+        return DeployEvent(kind, entry.timestamp, service, name, images.get(name), traffic, None, sample)
+
+    out: list[DeployEvent] = []
+    if before == 0 and now:
+        out.append(event(DeployKind.CALLED, version, {}))
+    if len(running) == 1 and len(known.pods) > 1 and running[0] != known.alone:
+        known.alone = running[0]
+        out.append(event(DeployKind.TRAFFIC, known.alone, {RevisionName(f"{service}@{known.alone}"): 100}))
+    return out
+
+
+def _images(entries: Iterable[LogEntry]) -> dict[RevisionName, CommitClaim]:
+    """The commit that is the tag of the image which pods of a version pulled; where tags differ, as those of a container and
+    its sidecar may, none is taken.
+    """
+    claims: dict[RevisionName, set[CommitClaim]] = {}
+    for entry in entries:
+        name = entry.revision
+        if name is None or entry.involved is None or entry.involved.reason != "Pulled":
+            continue
+        found = _PULLED.search(entry.message)
+        if claim := image_claim(found[1] if found else None):
+            claims.setdefault(name, set()).add(claim)
+    return {name: next(iter(found)) for name, found in claims.items() if len(found) == 1}
 
 
 def deploy_event(entry: LogEntry, sample: Sample) -> DeployEvent | None:
@@ -96,19 +176,18 @@ def deploy_event(entry: LogEntry, sample: Sample) -> DeployEvent | None:
 
 
 def _rollout(entry: LogEntry, audit: AuditCall, sample: Sample) -> DeployEvent | None:
-    """A workload of a cluster, called by its first container, as its entries are. Only a new replica set tells the hash that
-    the entries of its pods bear; which revision another call leads to is not told."""
+    """A workload of a cluster, where the call concerns its pods. Only a new replica set tells the hash that the entries of
+    its pods bear; which revision another call leads to is not told."""
     facts = audit.facts
-    workload = _WORKLOAD.search(audit.resource_name)
-    name = facts.get("spec.template.spec.containers.0.name")
-    if workload is None or name is None:
+    workload = of_path(audit.resource_name)
+    if workload is None or "spec.template.spec.containers.0.name" not in facts:
         return None
-    version = facts.get("spec.template.metadata.labels.pod-template-hash")
-    revision = RevisionName(f"{name}@{version}") if version and ".replicasets." in audit.method else None
+    version = facts.get("spec.template.metadata.labels.pod-template-hash") or workload.version
+    revision = RevisionName(f"{workload.name}@{version}") if version and ".replicasets." in audit.method else None
     kind = DeployKind.CALLED if audit.status_code == 0 else DeployKind.FAILED
     reason = cut(audit.status_message) if audit.status_message else None
     claim = _commit_of(facts, CommitSource.AUDIT_ENTRY)
-    return DeployEvent(kind, entry.timestamp, ServiceName(name), revision, claim, {}, reason, sample)
+    return DeployEvent(kind, entry.timestamp, ServiceName(workload.name), revision, claim, {}, reason, sample)
 
 
 def _service_of(entry: LogEntry, audit: AuditCall) -> ServiceName | None:

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from app.evidence.model import (
     AuditCall,
     HttpRequest,
+    Involved,
     LogEntry,
     PayloadField,
     Sample,
@@ -82,6 +83,7 @@ def _entry(
     logger: str | None = None,
     location: SourceLocation | None = None,
     audit: AuditCall | None = None,
+    involved: Involved | None = None,
 ) -> LogEntry:
     get = raw.get
     resource = _mapping(get("resource"))
@@ -106,6 +108,8 @@ def _entry(
         trace.rpartition("/")[2] if isinstance(trace, str) and trace else None,
         _split(_mapping(split)) if split else None,
         origin,
+        (),
+        involved,
     )
 
 
@@ -355,10 +359,15 @@ def _from_json(raw: Mapping[str, Any], payload: Mapping[str, Any], origin: str) 
             message = f"{exception_type}: {value}"
     elif value and value not in message and not (trace_text and value in trace_text):
         message = f"{message}: {exception_type}: {value}" if exception_type else f"{message}: {value}"
-    if "involvedObject" in payload:  # an event of Kubernetes; its reason is the one word of it that is not prose
+    involved: Involved | None = None
+    if "involvedObject" in payload:  # an event of Kubernetes
+        about = _mapping(payload["involvedObject"])
         reason = payload.get("reason")
-        if isinstance(reason, str) and reason not in message:
-            message = f"{reason}: {message}"
+        involved = Involved(
+            str(about.get("kind") or ""), str(about.get("name") or ""), reason if isinstance(reason, str) else ""
+        )
+        if involved.reason not in message:
+            message = f"{involved.reason}: {message}"
 
     severity = _severity(raw)
     if severity is _DEFAULT:
@@ -377,6 +386,7 @@ def _from_json(raw: Mapping[str, Any], payload: Mapping[str, Any], origin: str) 
         exception_type=exception_type,
         logger=None if anonymous else _logger(payload),
         location=None if anonymous and "sourceLocation" not in raw else _location(raw, payload),
+        involved=involved,
     )
 
 

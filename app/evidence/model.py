@@ -11,12 +11,14 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Literal, NamedTuple, NewType
 
+from app.evidence import workloads
+from app.evidence.workloads import Workload
 from app.redact import Redacted
 
 CommitSha = NewType("CommitSha", str)
 """A full 40-hex commit id, lower case; shorter forms are resolved before they get this type."""
 RevisionName = NewType("RevisionName", str)
-"""What runs: a Cloud Run revision, or a GKE workload version `workload@pod-template-hash`."""
+"""What runs: a Cloud Run revision, or a version of a cluster's workload, `workload@pod-template-hash`."""
 ServiceName = NewType("ServiceName", str)
 Fingerprint = NewType("Fingerprint", str)
 """Identity of an error group, `g1-` and 12 hex digits: from content alone; the digit after g is the algorithm's version."""
@@ -105,6 +107,14 @@ class Split(NamedTuple):
     total: int
 
 
+class Involved(NamedTuple):
+    """The object that an event of Kubernetes is about, and its `reason`: the one word of it that is not prose."""
+
+    kind: str
+    name: str
+    reason: str
+
+
 class LogEntry(NamedTuple):
     """One parsed entry, secrets still inside: never stored, logged or shown. Kept parts become a `Sample`.
 
@@ -134,21 +144,53 @@ class LogEntry(NamedTuple):
     split: Split | None
     origin: str
     joined: tuple[str, ...] = ()
+    involved: Involved | None = None
 
     @property
     def service(self) -> ServiceName | None:
-        """Cloud Run service or job, function, GKE container, App Engine module, database: what people call it."""
+        """Cloud Run service or job, function, workload of a cluster, App Engine module, database: what people call it."""
         labels = self.resource_labels
-        for key in ("service_name", "job_name", "function_name", "container_name", "module_id", "database_id"):
+        for key in ("service_name", "job_name", "function_name"):
+            if labels.get(key):
+                return ServiceName(labels[key])
+        if self.resource_type[:4] == "k8s_" and (workload := self.workload) is not None:
+            return ServiceName(workload.name)
+        for key in ("container_name", "module_id", "database_id"):
             if labels.get(key):
                 return ServiceName(labels[key])
         return None
+
+    @property
+    def workload(self) -> Workload | None:
+        """The workload of a cluster whose pod wrote it, or whose object it is about; None where nothing names one."""
+        if pod := self.resource_labels.get("pod_name"):
+            named, labels = workloads.of_pod(pod), self.labels
+            version = labels.get("k8s-pod/pod-template-hash") or named.version
+            return Workload(labels.get(workloads.CONTROLLER) or named.name, version)
+        if self.involved is not None:
+            return workloads.of_object(self.involved.kind, self.involved.name)
+        return None if self.audit is None else workloads.of_path(self.audit.resource_name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By what people may call its service: `service`, its container or pod, and the usual labels of the pod."""
+        labels = self.labels
+        found = (
+            self.service,
+            self.resource_labels.get("container_name"),
+            self.resource_labels.get("pod_name"),
+            self.involved and self.involved.name,
+            *(labels.get(f"k8s-pod/{label}") for label in workloads.POD_LABELS),
+        )
+        return tuple(name for name in found if name)
 
     @property
     def revision(self) -> RevisionName | None:
         labels = self.resource_labels
         if name := labels.get("revision_name") or labels.get("version_id"):
             return RevisionName(name)
+        if self.resource_type[:4] == "k8s_" and (workload := self.workload) is not None and workload.version:
+            return RevisionName(f"{workload.name}@{workload.version}")
         if version := self.labels.get("k8s-pod/pod-template-hash"):
             return RevisionName(f"{labels.get('container_name', '?')}@{version}")
         return None

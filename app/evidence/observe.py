@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from app.evidence.deployments import deploy_event, may_deploy
+from app.evidence.deployments import deploy_events, may_deploy, tells_of_rollout
 from app.evidence.entries import to_sample
 from app.evidence.grouping import Grouper, GroupKey, Place, ReadTrace, is_request
 from app.evidence.joining import Joiner
@@ -49,6 +49,16 @@ PLATFORM_FAILURES: Final = (
     "Ready condition status changed to False",
 )
 """Beginnings of lines that the platform writes about a failure, at WARNING or below for some of them."""
+FAILED_EVENTS: Final = frozenset(
+    {
+        "BackOff", "BackoffLimitExceeded", "CrashLoopBackOff", "DeadlineExceeded", "ErrImageNeverPull", "ErrImagePull",
+        "Evicted", "Failed", "FailedAttachVolume", "FailedCreate", "FailedCreatePodContainer", "FailedCreatePodSandBox",
+        "FailedMapVolume", "FailedMount", "FailedPostStartHook", "FailedScheduling", "ImageInspectError",
+        "ImagePullBackOff", "InspectFailed", "InvalidImageName", "NodeNotReady", "OOMKilled", "OOMKilling",
+        "SystemOOM", "Unhealthy",
+    }
+)  # fmt: skip
+"""Reasons of warnings of Kubernetes, which are never severer than WARNING, that say that a pod or its node failed."""
 _ERROR: Final = Severity.ERROR
 """Every entry asks for it, and through the enum that costs as much as three more steps."""
 _REFUSED_REQUESTS: Final = ("The request was not authenticated", "The request was not authorized")
@@ -90,7 +100,8 @@ class Observer:
         if self._start is not None and self._end is not None and not self._start <= at < self._end:
             return
         # An entry that names no service (an audit or platform entry of another resource) may still explain a failure.
-        if self._services and entry.service not in self._services:
+        # In a cluster people also say the container, or a label of the pod.
+        if self._services and entry.service not in self._services and self._services.isdisjoint(entry.names):
             return
         self._entries += 1
         if at > self._last:
@@ -98,7 +109,9 @@ class Observer:
         if at < self._first:
             self._first = at
         # Few entries deploy, and reading them needs a sample.
-        if entry.audit is not None and may_deploy(entry.audit.method):
+        if (entry.audit is not None and may_deploy(entry.audit.method)) or (
+            entry.involved is not None and tells_of_rollout(entry.involved)
+        ):
             self._deploys.append(entry)
             if len(self._deploys) >= 2 * _MAX_DEPLOYS:
                 self._deploys = _newest(self._deploys)
@@ -111,12 +124,12 @@ class Observer:
             self._observe(occurrence)
         groups = self._grouper.finish()
         self._fingerprints = groups.fingerprints
-        deploys = [deploy_event(entry, to_sample(entry, self._tally)) for entry in _newest(self._deploys)]
+        deploys = deploy_events([(entry, to_sample(entry, self._tally)) for entry in _newest(self._deploys)])
         return Observations(
             groups=groups.failures(self._tally),
             notices=groups.notices(self._tally, _MAX_NOTICES, _notice_rank),
             exposure=self._exposures(),
-            deploys=tuple(event for event in deploys if event is not None),
+            deploys=deploys,
             entries=self._entries,
             first_entry=self._first if self._entries else None,
             last_entry=self._last if self._entries else None,
@@ -179,6 +192,8 @@ def reports_failure(entry: LogEntry, trace: ReadTrace | None) -> bool:
         return entry.audit.status_code != 0
     if entry.http is not None and is_request(entry, entry.http):
         return entry.http.status >= 500 or _says_platform_failure(entry.message)
+    if entry.involved is not None and entry.involved.reason in FAILED_EVENTS:
+        return entry.severity >= Severity.WARNING
     return entry.severity >= _ERROR or _says_platform_failure(entry.message)
 
 
@@ -198,6 +213,12 @@ def _notice_rank(entry: LogEntry) -> int:
     if entry.resource_type not in ("cloud_run_revision", "cloud_run_job", "k8s_container"):
         return 1
     return 2 if entry.severity >= Severity.WARNING else 3
+
+
+def _commit_of_pod(labels: Mapping[str, str]) -> str | None:
+    """What the labels of a pod, which belong to its version, claim; numbers alone are releases and no commits."""
+    told = labels.get("k8s-pod/commit-sha") or labels.get("k8s-pod/app_kubernetes_io/version")
+    return told if told and not told.isdigit() else None
 
 
 class _Exposed:
@@ -221,10 +242,13 @@ class _Exposed:
             self.last = at
         if at < self.first:
             self.first = at
-        if "commit-sha" in entry.labels:
+        labels = entry.labels
+        if "commit-sha" in labels:
             # One revision has one label; should entries differ, the choice must not depend on their order.
-            label = entry.labels["commit-sha"]
+            label = labels["commit-sha"]
             self.commit = label if self.commit is None else min(self.commit, label)
+        elif self.commit is None and "k8s-pod/pod-template-hash" in labels:
+            self.commit = _commit_of_pod(labels)
         if instance is not None:
             seen = self.instances.get(instance)
             if (seen is None and len(self.instances) < _MAX_INSTANCES) or (seen is not None and minute < seen):

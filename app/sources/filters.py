@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import NewType
 
 from app.errors import BadInput
+from app.evidence import workloads
 from app.evidence.model import Severity, Window
 from app.sources.query_language import LONGEST
 
@@ -28,6 +29,8 @@ _PLATFORM_LINES = (
     "no available instance",
 )
 """Platform lines that tell a failure below ERROR, by their literals."""
+_EVENTS = 'log_id("events")'
+"""Where clusters write events; Cloud Logging has no log of this name else."""
 _SERVICE_LABELS = ("service_name", "job_name", "function_name", "container_name", "module_id", "database_id")
 
 
@@ -62,7 +65,31 @@ def of_services(services: Sequence[str]) -> Filter | None:
     if not services:
         return None
     values = " OR ".join(literal(name) for name in services)
-    return Filter("(" + " OR ".join(f"resource.labels.{label}=({values})" for label in _SERVICE_LABELS) + ")")
+    labels = [f"resource.labels.{label}=({values})" for label in _SERVICE_LABELS]
+    return Filter(f"({' OR '.join(labels)} OR {_of_workloads(services, values)})")
+
+
+def _of_workloads(services: Sequence[str], values: str) -> str:
+    """What clusters log of workloads or pods of these names, by the rules of `evidence/workloads.py`.
+
+    Changes and events are about objects, and name the service in a path or an object's name only.
+    """
+    # No name holds anything that a pattern reads otherwise but the dot.
+    names = "|".join(name.replace(".", "[.]") for name in services)
+    labels = [workloads.CONTROLLER, *(f"k8s-pod/{label}" for label in workloads.POD_LABELS)]
+    paths = f"/({'|'.join(workloads.WORKLOADS)})/({names})({workloads.SET_TAIL}|{workloads.POD_TAIL})?(/|$)"
+    pods = (
+        *(f'labels."{label}"=({values})' for label in labels),
+        f"resource.labels.pod_name=~{literal(f'^({names}){workloads.POD_TAIL}?$')}",
+    )
+    objects = (
+        f"protoPayload.resourceName=~{literal(paths)}",
+        f"jsonPayload.involvedObject.name=~{literal(f'^({names})({workloads.SET_TAIL}|{workloads.POD_TAIL})?$')}",
+    )
+    return (
+        f'(resource.type=("k8s_container" OR "k8s_pod") AND ({" OR ".join(pods)}))'
+        f' OR (resource.type="k8s_cluster" AND ({" OR ".join(objects)}))'
+    )
 
 
 _LEVEL_FIELDS = (
@@ -91,7 +118,8 @@ _FAILING_LINE = (
 def failures() -> Filter:
     """What can tell of a failure: errors, failed requests, platform lines, and lines that no library gave a severity.
 
-    `severity>=ERROR` alone misses a container that exits (WARNING) and loggers whose level Cloud Logging does not map.
+    `severity>=ERROR` alone misses a container that exits (WARNING), all that a cluster says of its pods (WARNING at most), and
+    loggers whose level Cloud Logging does not map.
     """
     lines = " OR ".join(f"textPayload:{literal(text)}" for text in _PLATFORM_LINES)
     unmapped = [
@@ -103,7 +131,8 @@ def failures() -> Filter:
     ]
     return Filter(
         f"(severity>={Severity.ERROR.name} OR httpRequest.status>=500 OR ({lines})"
-        f" OR (severity=DEFAULT AND ({' OR '.join(unmapped)})))"
+        f" OR (severity=DEFAULT AND ({' OR '.join(unmapped)}))"
+        f" OR ({_EVENTS} AND severity>=WARNING))"
     )
 
 
@@ -113,12 +142,13 @@ def _log_of(stream: str) -> str:
 
 
 def deployments() -> Filter:
-    """The audit entries that tell which revision began when, and refused calls; all of these are few."""
+    """The audit entries and events that tell which revision began when and with which image, and refused calls: few."""
     logs = " OR ".join(f"log_id({literal(f'cloudaudit.googleapis.com/{log}')})" for log in ("system_event", "activity"))
     serverless = "(Create|Replace|Update|Delete)(Internal)?(Service|Job|Function)$"
     cluster = "^io[.]k8s[.](apps|batch)[.]v1[.](deployments|statefulsets|daemonsets|replicasets|jobs)[.](create|update|patch)$"
     calls = f'protoPayload.methodName=~"({serverless}|{cluster})"'
-    return Filter(f"(({logs}) AND ({calls} OR severity>=WARNING))")
+    rollouts = f'({_EVENTS} AND jsonPayload.reason=("ScalingReplicaSet" OR "Pulled"))'
+    return Filter(f"((({logs}) AND ({calls} OR severity>=WARNING)) OR {rollouts})")
 
 
 def requests() -> Filter:

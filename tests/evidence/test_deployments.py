@@ -414,6 +414,106 @@ def test_a_new_replica_set_tells_the_revision_that_the_entries_of_its_pods_bear(
     assert parse_entry(pod, "logs.jsonl:1").revision == event.revision
 
 
+def _event(minute: float, reason: str, message: str, kind: str = "Deployment", name: str = "api") -> dict[str, Any]:
+    """An event of Kubernetes as the cluster exports it."""
+    place = {"project_id": "shop", "cluster_name": "main", "location": "europe-west1"}
+    pod = {"namespace_name": "prod", "pod_name": name} if kind == "Pod" else {}
+    return {
+        "insertId": f"e{minute}{name}",
+        "timestamp": (BEGIN + timedelta(minutes=minute)).isoformat(),
+        "severity": "INFO",
+        "logName": "projects/shop/logs/events",
+        "resource": {"type": "k8s_pod" if kind == "Pod" else "k8s_cluster", "labels": place | pod},
+        "jsonPayload": {
+            "involvedObject": {"kind": kind, "name": name, "namespace": "prod"},
+            "reason": reason,
+            "message": message,
+        },
+    }
+
+
+def _scaled(minute: float, version: str, before: int, now: int) -> dict[str, Any]:
+    way = "up" if now > before else "down"
+    return _event(minute, "ScalingReplicaSet", f"Scaled {way} replica set api-{version} from {before} to {now}")
+
+
+def _observed(*entries: dict[str, Any]) -> Observations:
+    observer = Observer()
+    for entry in entries:
+        observer.add(parse_entry(entry, "logs.jsonl:1"))
+    return observer.finish()
+
+
+OLD, NEW = "6d4cf56db6", "7f9b8d5c44"
+
+
+def test_events_of_a_cluster_tell_when_a_rollout_began_and_when_it_was_done() -> None:
+    seen = _observed(
+        _scaled(10, NEW, 0, 1), _scaled(11, OLD, 3, 2), _scaled(12, NEW, 1, 3), _scaled(13, OLD, 2, 0),
+        _event(10.5, "Pulled", f'Successfully pulled image "gcr.io/shop/api:{SHA_TWO}"', "Pod", f"api-{NEW}-x2x9q"),
+    )  # fmt: skip
+    told = [(e.kind, e.at, e.revision) for e in seen.deploys]
+    assert told == [
+        (DeployKind.CALLED, BEGIN + timedelta(minutes=10), f"api@{NEW}"),
+        (DeployKind.TRAFFIC, BEGIN + timedelta(minutes=13), f"api@{NEW}"),
+    ]
+    (revision,) = (r for r in assemble_revisions(seen, (), {}, WINDOW) if r.name == f"api@{NEW}")
+    assert (revision.commit, revision.serving) == (SHA_TWO, True)
+    assert revision.serving_since == BEGIN + timedelta(minutes=13)
+
+
+def test_a_rollback_is_the_older_version_growing_again() -> None:
+    seen = _observed(
+        _scaled(10, NEW, 0, 3), _scaled(13, OLD, 3, 0), _scaled(40, OLD, 0, 3), _scaled(43, NEW, 3, 0),
+    )  # fmt: skip
+    serving = {r.name: r.serving for r in assemble_revisions(seen, (), {}, WINDOW)}
+    assert serving == {f"api@{OLD}": True, f"api@{NEW}": False}
+    assert seen.deploys[-1].traffic == {f"api@{OLD}": 100}
+
+
+def test_more_or_fewer_pods_of_one_version_are_no_deployment() -> None:
+    assert _observed(_scaled(10, NEW, 3, 5), _scaled(20, NEW, 5, 3), _scaled(30, NEW, 3, 0)).deploys == ()
+
+
+def test_events_without_the_earlier_size_begin_nothing_and_still_tell_the_end() -> None:
+    up = _event(10, "ScalingReplicaSet", f"Scaled up replica set api-{NEW} to 3")
+    down = _event(12, "ScalingReplicaSet", f"Scaled down replica set api-{OLD} to 0")
+    assert [e.kind for e in _observed(up, down).deploys] == [DeployKind.TRAFFIC]
+
+
+def test_images_of_two_containers_leave_the_commit_open() -> None:
+    pod = f"api-{NEW}-x2x9q"
+    seen = _observed(
+        _scaled(10, NEW, 0, 1),
+        _event(10.5, "Pulled", f'Container image "gcr.io/shop/api:{SHA_TWO}" already present on machine', "Pod", pod),
+        _event(10.6, "Pulled", f'Successfully pulled image "gcr.io/shop/side:{SHA_ONE}"', "Pod", pod),
+    )
+    assert seen.deploys[0].commit is None
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "sha"),
+    [
+        ("commit-sha", SHA_ONE, SHA_ONE),
+        ("app_kubernetes_io/version", SHA_ONE, SHA_ONE),
+        ("app_kubernetes_io/version", "20260304", None),
+        ("app_kubernetes_io/version", "1.4.2", None),
+    ],
+)
+def test_the_labels_of_a_pod_tell_the_commit_of_its_version(label: str, value: str, sha: str | None) -> None:
+    written = {
+        "timestamp": BEGIN.isoformat(),
+        "insertId": "p1",
+        "logName": "projects/shop/logs/stderr",
+        "resource": {"type": "k8s_container", "labels": {"container_name": "server", "pod_name": f"api-{OLD}-x2x9q"}},
+        "labels": {"k8s-pod/pod-template-hash": OLD, f"k8s-pod/{label}": value},
+        "severity": "ERROR",
+        "textPayload": "connection refused",
+    }
+    (revision,) = assemble_revisions(_observed(written), (), {}, WINDOW)
+    assert (revision.name, revision.service, revision.commit) == (f"api@{OLD}", API, sha)
+
+
 @pytest.mark.parametrize("verb", ["create", "update", "patch"])
 def test_a_changed_deployment_is_a_rollout_of_a_revision_that_is_not_told(verb: str) -> None:
     event = _must(_workload(f"deployments.{verb}", "deployments/api", SHA_ONE))

@@ -256,3 +256,31 @@ def test_a_request_that_the_platform_refused_is_a_notice_and_no_failure() -> Non
         (GroupKind.REQUEST, 1, "The request was not authenticated")
     ]
     assert sum(seen.exposure[0].requests.values()) == 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "severity", "failure"),
+    [
+        ("BackOff", "WARNING", True),
+        ("OOMKilling", "WARNING", True),
+        ("Failed", "WARNING", True),
+        ("FailedScheduling", "WARNING", True),
+        ("Unhealthy", "WARNING", True),
+        ("Pulled", "INFO", False),
+        ("Preempted", "WARNING", False),
+    ],
+)
+def test_a_warning_of_a_cluster_is_a_failure_by_its_reason(reason: str, severity: str, failure: bool) -> None:
+    event = {
+        "insertId": "e1",
+        "timestamp": START.isoformat(),
+        "severity": severity,
+        "logName": "projects/demo/logs/events",
+        "resource": {"type": "k8s_pod", "labels": {"pod_name": "shop-6d4cf56db6-x2x9q"}},
+        "jsonPayload": {"involvedObject": {"kind": "Pod", "name": "x"}, "reason": reason, "message": "what it says"},
+    }
+    seen = observe([event])
+    (group,) = seen.groups or seen.notices
+    assert group.failure is failure
+    assert group.services == ("shop",)
+    assert group.per_revision[0].revision == "shop@6d4cf56db6"

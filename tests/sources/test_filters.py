@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from app.errors import BadInput
 from app.evidence.entries import parse_entry
-from app.evidence.model import Severity, Window
+from app.evidence.model import ServiceName, Severity, Window
+from app.evidence.observe import Observer
 from app.sources import filters
 from app.sources.query_language import matches, parse
 
@@ -199,3 +200,91 @@ def test_changes_of_cluster_workloads_are_deployments(method: str, asked: bool) 
         protoPayload={"methodName": method},
     )
     assert matches(parse(filters.deployments()), written) is asked
+
+
+POD = {"cluster_name": "main", "namespace_name": "prod", "pod_name": "shop-6d4cf56db6-x2x9q"}
+OTHER_POD = POD | {"pod_name": "shopping-6d4cf56db6-x2x9q"}
+
+
+def cluster(kind: str, log: str, place: dict[str, str], **fields: Any) -> dict[str, Any]:
+    written = entry(logName=f"projects/p/logs/{log}", resource={"type": kind, "labels": place}, **fields)
+    if "textPayload" not in fields:
+        del written["textPayload"]
+    return written
+
+
+def event(about: str, name: str, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    payload = {"involvedObject": {"kind": about, "name": name}, "reason": "FailedCreate", "message": "no"}
+    kind = "k8s_pod" if about == "Pod" else "k8s_cluster"
+    return cluster(kind, "events", labels or {"cluster_name": "main"}, severity="WARNING", jsonPayload=payload)
+
+
+def change(path: str) -> dict[str, Any]:
+    call = {"methodName": "io.k8s.apps.v1.deployments.patch", "resourceName": path, "status": {"code": 7}}
+    return cluster(
+        "k8s_cluster",
+        "cloudaudit.googleapis.com%2Factivity",
+        {"cluster_name": "main"},
+        severity="ERROR",
+        protoPayload=call,
+    )
+
+
+OF_A_CLUSTER = {
+    "a pod": cluster("k8s_container", "stderr", POD | {"container_name": "server"}, textPayload="no"),
+    "its event": event("Pod", POD["pod_name"], POD),
+    "a pod with labels": cluster(
+        "k8s_container", "stderr", OTHER_POD | {"container_name": "web"}, textPayload="no",
+        labels={"k8s-pod/app": "front", "k8s-pod/app_kubernetes_io/name": "till"},
+    ),
+    "a pod whose controller is told": cluster(
+        "k8s_container", "stderr", POD | {"pod_name": "x", "container_name": "web"}, textPayload="no",
+        labels={"logging.gke.io/top_level_controller_name": "front"},
+    ),
+    "a deployment that is changed": change("apps/v1/namespaces/prod/deployments/shop"),
+    "a replica set that cannot grow": event("ReplicaSet", "shop-6d4cf56db6"),
+    "a deployment of another name": change("apps/v1/namespaces/prod/deployments/shopping"),
+    "a set of pods with numbers": event("Pod", "shop-0", POD | {"pod_name": "shop-0"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["shop", "shopping", "server", "web", "front", "till", "shop-6d4cf56db6-x2x9q", "shop-0", "hop"]
+)
+@pytest.mark.parametrize("what", OF_A_CLUSTER)
+def test_what_a_cluster_says_of_a_service_is_asked_for_and_counted_alike(name: str, what: str) -> None:
+    written = OF_A_CLUSTER[what]
+    observer = Observer(services=[ServiceName(name)])
+    observer.add(parse_entry(written, "here"))
+    assert asks([name], written) == (observer.finish().entries == 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("shop", 5),
+        ("server", 1),
+        ("web", 2),
+        ("front", 2),
+        ("till", 1),
+        ("shopping", 2),
+        ("hop", 0),
+    ],
+)
+def test_a_service_of_a_cluster_is_found_by_workload_container_or_label(name: str, found: int) -> None:
+    assert sum(asks([name], written) for written in OF_A_CLUSTER.values()) == found
+
+
+def test_what_a_cluster_warns_of_is_asked_for_and_what_it_merely_tells_is_not() -> None:
+    assert asks([], event("Pod", POD["pod_name"], POD))
+    assert asks([], event("Node", "gke-pool-1"))
+    assert not asks([], event("Pod", POD["pod_name"], POD) | {"severity": "INFO"})
+
+
+@pytest.mark.parametrize("reason", ["ScalingReplicaSet", "Pulled"])
+def test_rollouts_that_events_of_a_cluster_tell_are_asked_for(reason: str) -> None:
+    written = event("Deployment", "shop") | {"severity": "INFO"}
+    written["jsonPayload"] = written["jsonPayload"] | {"reason": reason}
+    assert matches(parse(filters.deployments()), written)
+    written["jsonPayload"]["reason"] = "SuccessfulCreate"
+    assert not matches(parse(filters.deployments()), written)
