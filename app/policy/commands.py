@@ -223,10 +223,16 @@ def command_lines(body: str) -> tuple[str, ...]:
 
 _WORD = re.compile(r"""(?:[^\s"'“”]|"[^"]*"|“[^”]*”|'[^']*')+""")
 _SERVICE = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,98}[a-z0-9])?")
-_DURATION = re.compile(r"(?:(\d{1,4})w)?(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m(?:in)?)?")
 _DAY_AND_TIME = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{1,2}:\d{2}(?::\d{2})?))?\s*(Z|UTC|[+-]\d{2}:?\d{2}|[A-Za-z]+(?:[/_+-][A-Za-z0-9]+)+)?"
 )
+DURATION = (
+    r"^(?=.*[1-9])(?:([0-4]?[0-9]|5[0-2])w)?(?:([0-2]?[0-9]{1,2}|3[0-5][0-9]|36[0-6])d)?"
+    r"(?:([0-9]{1,4})h)?(?:([0-9]{1,5})m(?:in)?)?$"
+)
+"""Weeks, days, hours and minutes in that order, none of them much over a year, and not all of them zero. In words that editors
+know, too: it stands in the published schema of the configuration."""
+_DURATION = re.compile(DURATION)
 _OPTIONS: dict[Verb, tuple[str, ...]] = {
     Verb.AUDIT: ("env", "since", "until", "service"),
     Verb.WATCH: ("for", "env"),
@@ -390,13 +396,12 @@ def parse_moment(word: str, now: datetime) -> datetime | Mistake:
 
 
 def parse_duration(word: str) -> timedelta | None:
-    """`45m`, `6h`, `2d`, `1w`, `1d12h`; None when it is not one, is zero, or is longer than a year."""
+    """`45m`, `6h`, `2d`, `1w`, `1d12h`; None when it is not one, is zero, or one of its parts is longer than a year."""
     found = _DURATION.fullmatch(word.strip().lower())
-    if found is None or not any(found.groups()):
+    if found is None:
         return None
     weeks, days, hours, minutes = (int(part or 0) for part in found.groups())
-    length = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes)
-    return length if timedelta(0) < length <= timedelta(days=366) else None
+    return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes)
 
 
 def _parse_time(word: str, now: datetime) -> datetime | Mistake:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from app.diagnosis.signatures.model import signature_from_config
 from app.errors import ConfigError
 from app.evidence.model import ConfigLine, LayerOwner, Scope
-from app.policy.commands import HELP, Known, Role, Verb, parse_duration
+from app.policy.commands import DURATION, HELP, Known, Role, Verb, parse_duration
 from app.policy.located import Located, Mistake, check, read_yaml, spelled
 from app.policy.operator import ProjectId
 from app.redact import cut
@@ -31,9 +31,15 @@ _NAME = r"^[a-z0-9]([a-z0-9_.-]{0,61}[a-z0-9])?$"
 _TEAM = r"^@[A-Za-z0-9-]+(/[A-Za-z0-9._-]+)?$"
 
 
+_LOGIN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,60}$"
+_LABEL = r"^[^\s,\x00-\x1f](?:[^,\x00-\x1f]{0,48}[^\s,\x00-\x1f])?$"
+_COLOUR = r"^[0-9A-Fa-f]{6}$"
+SHORTEST_RECHECK = timedelta(hours=1)
+
+
 def _a_duration(value: object) -> object:
     """Also of a bare number, which forgot its unit. The suggestion is the nearest that is a length, if any is."""
-    if isinstance(value, str) and parse_duration(value) is not None:
+    if isinstance(value, str) and re.fullmatch(DURATION, value):
         return value
     number, unit = re.match(r"\s*(\d*)\s*([a-z]?)", str(value).lower(), re.ASCII).groups()  # pyright: ignore[reportOptionalMemberAccess]  # matches anything
     near = f"{number}{unit or 'h'}"
@@ -49,10 +55,41 @@ def _a_name(word: str) -> str:
 
 
 def _a_mention(word: str) -> str:
-    return f"@{word.strip().lstrip('@')}"
+    """The first of several."""
+    first = re.split(r"[,;\s]+", word.strip())[0]
+    return f"@{first.lstrip('@')}"
 
 
-Duration = Annotated[str, BeforeValidator(_a_duration)]
+def _a_login(word: str) -> str:
+    return word.strip().lstrip("@")
+
+
+def _a_colour(value: object) -> object:
+    """Six digits are a number to YAML, and a sign in front begins a comment."""
+    if isinstance(value, str) and re.fullmatch(_COLOUR, value):
+        return value
+    near = str(value).lstrip("#").removeprefix("0x").zfill(6)
+    raise PydanticCustomError(
+        "colour",
+        "a colour is six digits or letters from a to f, in quotation marks and without a sign before them",
+        {"instead": f'"{near}"' if re.fullmatch(_COLOUR, near) and value is not None else None},
+    )
+
+
+Duration = Annotated[str, BeforeValidator(_a_duration), WithJsonSchema({"type": "string", "pattern": DURATION})]
+Login = Annotated[
+    str,
+    StringConstraints(pattern=_LOGIN),
+    spelled(_LOGIN, "a person is named by login, without @; teams cannot be assigned", _a_login),
+]
+LabelName = Annotated[
+    str,
+    StringConstraints(pattern=_LABEL),
+    spelled(
+        _LABEL, "a label has at most 50 characters, no comma and no blank at its ends", lambda word: word.strip()[:50]
+    ),
+]
+Colour = Annotated[str, BeforeValidator(_a_colour), WithJsonSchema({"type": "string", "pattern": _COLOUR})]
 Name = Annotated[
     str,
     StringConstraints(pattern=_NAME),
@@ -61,7 +98,7 @@ Name = Annotated[
 TeamMention = Annotated[
     str,
     StringConstraints(pattern=_TEAM),
-    spelled(_TEAM, "a team is mentioned as @organisation/team, a person as @login", _a_mention),
+    spelled(_TEAM, "one team is mentioned as @organisation/team, or one person as @login", _a_mention),
 ]
 Statement = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 RoleName = Literal["read", "triage", "write", "maintain", "admin"]
@@ -84,6 +121,9 @@ class Environment(_Strict):
     window: Duration | None = None
     deployments: list[str] = []
     """GitHub environment names whose successful deployments start a follow-up of this environment."""
+    workflows: list[Statement] = []
+    """Names of workflows that deploy it without telling GitHub of a deployment: a run of one that succeeds on the default
+    branch counts as a deployment."""
 
 
 class Impact(_Strict):
@@ -108,6 +148,41 @@ class Owners(_Strict):
     provider: TeamMention | None = None
 
 
+class Assignees(_Strict):
+    """Logins that an issue is assigned to when it is escalated to that team; GitHub takes ten."""
+
+    developers: Annotated[list[Login], Field(max_length=10)] = []
+    infrastructure: Annotated[list[Login], Field(max_length=10)] = []
+    provider: Annotated[list[Login], Field(max_length=10)] = []
+
+
+class StatusLabel(_Strict):
+    """`name` None: the default one, such as `priority:P0`. `write` False: this one is not used."""
+
+    name: LabelName | None = None
+    colour: Colour | None = None
+    write: bool = True
+
+
+class StatusLabels(_Strict):
+    """What the issue is labelled with: its priority, and the team outside of development that has to act."""
+
+    write: bool = True
+    P0: StatusLabel = StatusLabel()
+    P1: StatusLabel = StatusLabel()
+    P2: StatusLabel = StatusLabel()
+    P3: StatusLabel = StatusLabel()
+    infrastructure: StatusLabel = StatusLabel()
+    provider: StatusLabel = StatusLabel()
+
+
+class VerdictCheck(_Strict):
+    """`at`: commits that get a check with the verdict; empty: none. `conclusion` neutral never turns anything red."""
+
+    at: list[Literal["default_branch", "pull_request"]] = []
+    conclusion: Literal["neutral", "verdict"] = "neutral"
+
+
 class Windows(_Strict):
     default: Duration = "6h"
     longest: Duration = "7d"
@@ -121,13 +196,17 @@ class Roles(_Strict):
 class FollowUp(_Strict):
     """`watch`: how long `/audit watch` goes on; `every`: between two looks; `automatic`: watch after each audit.
 
-    `remind`: between two reminders of a call that nobody took over; None: no reminders.
+    `remind`: between two reminders of a call that nobody took over; None: no reminders. `recheck`: between two audits of an
+    open issue that nobody watches, as long as its status asks for something; None: none. `deployments`: such an issue is
+    also looked at after each deployment of its environment.
     """
 
     watch: Duration = "24h"
     every: Duration = "30m"
     automatic: bool = False
     remind: Duration | None = None
+    recheck: Duration | None = None
+    deployments: bool = True
 
 
 class OwnSignature(_Strict):
@@ -162,10 +241,23 @@ class ConfigFile(_Strict):
     environments: dict[Name, Environment] = {}
     services: dict[Name, Service] = {}
     owners: Owners = Owners()
+    assignees: Assignees = Assignees()
+    status_labels: StatusLabels = StatusLabels()
+    verdict_check: VerdictCheck = VerdictCheck()
     windows: Windows = Windows()
     roles: Roles = Roles()
     follow_up: FollowUp = Field(default=FollowUp())
     signatures: Annotated[list[OwnSignature], Field(max_length=50)] = []
+
+
+_LABELS = {
+    "P0": ("priority:P0", "b60205"),
+    "P1": ("priority:P1", "d93f0b"),
+    "P2": ("priority:P2", "fbca04"),
+    "P3": ("priority:P3", "c5def5"),
+    "infrastructure": ("escalated:infrastructure", "5319e7"),
+    "provider": ("escalated:provider", "5319e7"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +290,20 @@ class RepoConfig:
             return self.file.labels[label]
         return "" if label == DEFAULT_LABEL else None
 
+    def status_label(self, kind: str) -> tuple[str, str] | None:
+        """Name and colour of the label for a priority or a team; None: none is written."""
+        if kind not in _LABELS or not self.file.status_labels.write:
+            return None
+        name, colour = _LABELS[kind]
+        said: StatusLabel = getattr(self.file.status_labels, kind)
+        return (said.name or name, (said.colour or colour).lower()) if said.write else None
+
+    @property
+    def status_labels(self) -> frozenset[str]:
+        """Every name that a label of ours may have, the default ones included: configuration may have renamed them since."""
+        said: list[StatusLabel] = [getattr(self.file.status_labels, kind) for kind in _LABELS]
+        return frozenset(name for name, _ in _LABELS.values()) | {label.name for label in said if label.name}
+
     @property
     def default_environment(self) -> str | None:
         """The only one, or the one called production; None when there is none to choose."""
@@ -225,8 +331,13 @@ def read_config(text: str, path: str = CONFIG_PATH) -> RepoConfig | tuple[Mistak
     file = check(ConfigFile, located)
     if isinstance(file, tuple):
         return file
-    wrong = (*_names_without_meaning(file, located), *_signatures_without_meaning(file, located))
-    return wrong or RepoConfig(file, path, located.places)
+    wrong = (
+        *_names_without_meaning(file, located),
+        *_labels_without_meaning(file, located),
+        *_lengths_without_meaning(file, located),
+        *_signatures_without_meaning(file, located),
+    )
+    return tuple(sorted(wrong, key=lambda m: (m.line, m.column))) or RepoConfig(file, path, located.places)
 
 
 def validate_config(text: str) -> list[Mistake]:
@@ -248,6 +359,41 @@ def _names_without_meaning(file: ConfigFile, located: Located) -> tuple[Mistake,
         for label, name in file.labels.items()
         if name not in known
     )
+
+
+def _labels_without_meaning(file: ConfigFile, located: Located) -> tuple[Mistake, ...]:
+    """A label that says two things, or one that would start the audit that writes it."""
+    wrong: list[Mistake] = []
+    triggers = {*file.labels, DEFAULT_LABEL}
+    seen: dict[str, str] = {}
+    for kind, (default, _) in _LABELS.items():
+        said: StatusLabel = getattr(file.status_labels, kind)
+        name = said.name or default
+        place = located.place(("status_labels", kind, "name"))
+        if name in triggers:
+            place = place if said.name else located.place(("labels", name))
+            wrong.append(Mistake(*place, f"label {name!r} starts an audit, so it cannot show the status", default))
+        elif (other := seen.get(name.lower())) is not None:
+            wrong.append(Mistake(*place, f"label {name!r} stands for {other} already", default))
+        seen[name.lower()] = kind
+    return tuple(wrong)
+
+
+def _lengths_without_meaning(file: ConfigFile, located: Located) -> tuple[Mistake, ...]:
+    wrong: list[Mistake] = []
+    recheck = file.follow_up.recheck
+    if recheck is not None and _length(recheck) < SHORTEST_RECHECK:
+        place = located.place(("follow_up", "recheck"))
+        wrong.append(Mistake(*place, "an issue that nobody watches is looked at once an hour at most", "1h"))
+    for path, said in ((("windows", "default"), file.windows.default), *_own_windows(file)):
+        if _length(said) > _length(file.windows.longest):
+            what = f"longer than the longest window, which is {file.windows.longest}"
+            wrong.append(Mistake(*located.place(path), what, file.windows.longest))
+    return tuple(wrong)
+
+
+def _own_windows(file: ConfigFile) -> list[tuple[tuple[str, ...], str]]:
+    return [(("environments", n, "window"), e.window) for n, e in file.environments.items() if e.window is not None]
 
 
 def _signatures_without_meaning(file: ConfigFile, located: Located) -> tuple[Mistake, ...]:

@@ -61,9 +61,7 @@ def read_yaml(text: str) -> Located | tuple[Mistake, ...]:
         root = yaml.compose(text, Loader=_NoAnchors)
         value: Any = _value(root, (), places, mistakes) if root is not None else {}
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        return (Mistake(line, column, *_unreadable(error, text, line, column)),)
+        return (_unreadable(error, text),)
     except yaml.YAMLError as error:
         return (Mistake(1, 1, f"not readable as YAML: {type(error).__name__}"),)
     return tuple(mistakes) if mistakes else Located(value, places)
@@ -156,20 +154,40 @@ def _mistake(model: type[BaseModel], located: Located, found: Mapping[str, Any])
     match found["type"]:
         case "extra_forbidden":
             allowed = _fields_at(model, path[:-1])
-            near = get_close_matches(str(path[-1]), allowed, 1, 0.5)
+            same = [name for name in allowed if name.lower() == str(path[-1]).lower()]
+            near = same or get_close_matches(str(path[-1]), allowed, 1, 0.5)
             instead = near[0] if near else None
             what = f"{str(path[-1])!r} is not known here; known: {', '.join(allowed)}"
         case "missing":
             what = f"{str(path[-1])!r} is missing"
+            instead = "version: 1" if path == ("version",) else None
             path = path[:-1]
         case "literal_error" | "enum":
             allowed = [word.strip("'\" ") for word in str(found["ctx"]["expected"]).replace(" or ", ", ").split(", ")]
             near = get_close_matches(str(found["input"]), allowed, 1, 0.4)
             instead = near[0] if near else None
             what = f"must be one of {', '.join(allowed)}"
+        case "dict_type" | "model_type":
+            what, instead = (
+                "must be a block of keys, indented below",
+                _as_block(found["input"], _fields_at(model, path)),
+            )
         case _:
             what, instead = _in_words(found)
     return Mistake(*located.place(path), what, instead)
+
+
+def _as_block(given: object, allowed: Sequence[str]) -> str | None:
+    """What somebody may have meant who wrote a single word where keys belong."""
+    match given:
+        case None:
+            return "{}"
+        case bool() if "write" in allowed:
+            return f"{{write: {str(given).lower()}}}"
+        case str() if "name" in allowed:
+            return f"{{name: {given}}}"
+        case _:
+            return None
 
 
 def _in_words(found: Mapping[str, Any]) -> tuple[str, str | None]:
@@ -177,15 +195,19 @@ def _in_words(found: Mapping[str, Any]) -> tuple[str, str | None]:
     given, details = found["input"], cast(Mapping[str, Any], found.get("ctx") or {})
     match found["type"]:
         case "string_type":
-            return "must be text", f'"{given}"' if isinstance(given, int | float) else None
+            listed = cast(list[object], given) if isinstance(given, list) else [given]
+            alone = listed[0] if len(listed) == 1 else None
+            return "must be text, one only", f'"{alone}"' if isinstance(alone, int | float | str) else None
         case "bool_type":
             word = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
             return "must be true or false, without quotation marks", word.get(str(given).lower())
         case "list_type":
             items = list(cast(Mapping[str, Any], given)) if isinstance(given, dict) else [given]
             return "must be a list", f"[{', '.join(str(item) for item in items)}]" if given is not None else None
-        case "dict_type" | "model_type":
-            return "must be a block of keys, indented below", None
+        case "too_long":
+            return f"at most {details['max_length']} may stand here", None
+        case "too_short":
+            return "at least one must stand here", None
         case "string_too_short":
             return "must not be empty", None
         case "string_too_long":
@@ -194,15 +216,52 @@ def _in_words(found: Mapping[str, Any]) -> tuple[str, str | None]:
             return str(found["msg"]).removeprefix("Value error, "), details.get("instead")
 
 
-def _unreadable(error: yaml.MarkedYAMLError, text: str, line: int, column: int) -> tuple[str, str | None]:
-    """What is wrong with text that is no YAML, and what to write there."""
-    problem = error.problem or error.context or "unknown"
-    rest = text.splitlines()[line - 1][column - 1 :].strip() if line <= len(text.splitlines()) else ""
+_KEY_AND_TEXT = re.compile(r"(\s*(?:- )?[\w.-]+:\s+)(\S.*)")
+_KEY_WITHOUT_BLANK = re.compile(r"(\s*)([\w.-]+):([^\s:/].*)")
+
+
+def _unreadable(error: yaml.MarkedYAMLError, text: str) -> Mistake:
+    """What is wrong with text that is no YAML, where, and what to write there."""
+    problem, context = error.problem or error.context or "unknown", error.context or ""
+    begun = error.context_mark
+    mark = error.problem_mark or begun
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+    lines = [*text.split("\n"), ""]
+    here = lines[line - 1] if line <= len(lines) else ""
+    rest = here[column - 1 :].strip()
     if "'\\t'" in problem:
-        return "a tab cannot indent in YAML; write spaces", None
+        return Mistake(line, column, "a tab cannot indent in YAML; write spaces")
     if "cannot start any token" in problem and rest:
-        return f"a value that begins with {rest[0]!r} stands in quotation marks", f'"{rest}"'
-    return f"not readable as YAML: {problem}", None
+        return Mistake(line, column, f"a value that begins with {rest[0]!r} stands in quotation marks", f'"{rest}"')
+    if "quoted scalar" in context and begun is not None:
+        return Mistake(begun.line + 1, begun.column + 1, "a quotation mark begins here and does not end")
+    if "flow" in context and begun is not None:
+        opened = lines[begun.line][begun.column : begun.column + 1]
+        return Mistake(begun.line + 1, begun.column + 1, f"{opened!r} is not closed, or a comma is missing after it")
+    if "another document" in problem:
+        return Mistake(line, column, "a second document begins here; only one is read")
+    if "mapping values are not allowed" in problem:
+        return _stray_colon(lines, line, column)
+    if "expected <block end>" in problem:
+        if "<scalar>" in problem:
+            return Mistake(line, column, "text goes on behind a closed quotation mark; put all of it in one pair")
+        if "block" in problem:
+            return Mistake(line, column, "this line is indented otherwise than the lines that it belongs to")
+        return Mistake(line, column, "keys and list items ('- ') cannot stand at the same level")
+    return Mistake(line, column, f"not readable as YAML: {problem}")
+
+
+def _stray_colon(lines: Sequence[str], line: int, column: int) -> Mistake:
+    """A colon where no key can be: inside a value, or because the line before is not what it looks like."""
+    here = lines[line - 1]
+    if (found := _KEY_AND_TEXT.fullmatch(here)) is not None and len(found[1]) < column:
+        value = found[2].strip().replace('"', "'")
+        return Mistake(line, len(found[1]) + 1, "a value with a colon in it stands in quotation marks", f'"{value}"')
+    before = next((n for n in range(line - 1, 0, -1) if lines[n - 1].strip()), None)
+    if before is not None and (found := _KEY_WITHOUT_BLANK.fullmatch(lines[before - 1])) is not None:
+        place = (before, len(found[1]) + 1)
+        return Mistake(*place, "a blank is missing behind the colon", f"{found[2]}: {found[3].strip()}")
+    return Mistake(line, column, "this line is indented otherwise than the lines that it belongs to")
 
 
 def _fields_at(model: type[BaseModel], path: Path) -> list[str]:

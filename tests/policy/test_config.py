@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import ConfigError
 from app.evidence.model import LayerOwner
-from app.policy.commands import Role, Verb
+from app.policy.commands import DURATION, Role, Verb, parse_duration
 from app.policy.config import CONFIG_PATH, RepoConfig, config_schema, read_config, to_scope, validate_config
 from app.policy.operator import read_operator
 
@@ -135,6 +137,44 @@ def test_no_file_is_too_strange(text: str) -> None:
 def test_the_published_schema_is_the_one_in_force() -> None:
     published = Path(__file__).parents[2] / "docs" / "infra-audit.schema.json"
     assert json.loads(published.read_text("utf-8")) == json.loads(json.dumps(config_schema()))
+
+
+LENGTHS = st.one_of(
+    st.text(alphabet="0123456789wdhmin ", max_size=12),
+    st.from_regex(DURATION),
+    st.from_regex(r"([0-9]{0,7}[wdhm]){1,4}", fullmatch=True),
+    st.text(max_size=6),
+)
+
+
+@given(LENGTHS)
+def test_an_editor_and_the_program_agree_on_what_a_length_is(word: str) -> None:
+    length = jsonschema_rs.validator_for(config_schema()["$defs"]["FollowUp"])
+    text = f"version: 1\nfollow_up: {{every: {json.dumps(word)}}}\n"
+    assert length.is_valid({"every": word}) == (validate_config(text) == [])
+    if validate_config(text) == []:
+        assert parse_duration(word) is not None
+
+
+def test_the_editor_takes_the_example_and_refuses_what_the_program_refuses() -> None:
+    editor = jsonschema_rs.validator_for(config_schema())
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
+    whole = page.partition("```yaml\n")[2].partition("```")[0]
+    assert validate_config(whole) == []
+    assert list(editor.iter_errors(yaml.safe_load(whole))) == []
+    for wrong in ("recheck: 6 hours", "verdict_check: {at: [main]}", "assignees: {provider: ['@x']}"):
+        where = f"follow_up: {{{wrong}}}" if wrong.startswith("recheck") else wrong
+        assert validate_config(f"version: 1\n{where}\n")
+        assert not editor.is_valid(yaml.safe_load(f"version: 1\n{where}\n"))
+
+
+def test_labels_have_names_of_their_own_and_can_be_switched_off() -> None:
+    text = GOOD + "status_labels: {P0: {name: sev-1, colour: FF0000}, P3: {write: false}}\n"
+    assert config(text).status_label("P0") == ("sev-1", "ff0000")
+    assert config(text).status_label("P1") == ("priority:P1", "d93f0b")
+    assert config(text).status_label("P3") is None
+    assert {"sev-1", "priority:P0"} <= config(text).status_labels
+    assert config(GOOD + "status_labels: {write: false}\n").status_label("P0") is None
 
 
 OPERATOR = """\
