@@ -18,7 +18,7 @@ from app.evidence.model import (
     Evidence,
     Gap,
     HistoryFacts,
-    LiveRevision,
+    LiveRead,
     LogEntry,
     LogQuestion,
     LogsRead,
@@ -50,8 +50,8 @@ class Logs(Protocol):
 
 
 class Deployments(Protocol):
-    async def revisions(self, places: Sequence[Place]) -> tuple[LiveRevision, ...]:
-        """The revisions that exist there now. Raises `SourceRefused` and `Unavailable`."""
+    async def revisions(self, places: Sequence[Place]) -> LiveRead:
+        """The revisions that exist there now; a place that cannot be read costs only itself, as a gap."""
         ...
 
 
@@ -114,15 +114,11 @@ async def investigate(
     quiet_in = window if request.window else logged_window(observations, window)
     onset = find_onset(observations.groups, quiet_in, now=request.now)
 
-    live: tuple[LiveRevision, ...] = ()
+    live = LiveRead(())
     if sources.deployments is not None and (places := _places(observations)):
-        try:
-            live = await sources.deployments.revisions(places)
-        except (SourceRefused, Unavailable) as refused:
-            gaps.append(
-                _gap(refused, source="deployments", meaning="which revisions serve is known from the logs only")
-            )
-    revisions = assemble_revisions(observations, live, sources.operator_claims, window)
+        live = await sources.deployments.revisions(places)
+        gaps += live.gaps
+    revisions = assemble_revisions(observations, live.revisions, sources.operator_claims, window)
     revisions, history, more = await _history(sources, request, observations, revisions, onset)
     gaps += more
     evidence = Evidence(

@@ -6,8 +6,8 @@ Owns the reading of audit entries as deployments and the putting together of eve
 Order of trust for a commit: the revision's own label, the label in the audit entry of its deployment, the label of its log
 entries, the tag of its image, a GitHub deployment that was under way when it was made (asked only where none of these tells),
 what the operator states. Claims that disagree are all kept: then the commit is not known.
-Order of trust for traffic: the platform's API, the newest audit entry that tells traffic, then inference from requests, then
-from entries.
+Order of trust for traffic: the platform's API (in a cluster, which has no split of traffic: the version that alone has pods),
+the newest audit entry or event that tells traffic, then inference from requests, then from entries.
 """
 
 import math
@@ -370,11 +370,11 @@ def _of_service(revisions: Sequence[_Known], deploys: Sequence[DeployEvent], win
     )
     percent, since, told = _told_traffic(revisions, changes)
     undisturbed = told and not changes
-    inferred = {} if told else _inferred_serving(revisions)
+    inferred = {} if told else _inferred_serving([r for r in revisions if not _is_gone(r)])
     out: list[Revision] = []
     for entry in revisions:
         requests = _first_minute(entry.exposure.requests) if entry.exposure else None
-        serving = percent.get(entry.name, 0) > 0 if told else inferred.get(entry.name)
+        serving = percent.get(entry.name, 0) > 0 if told else False if _is_gone(entry) else inferred.get(entry.name)
         serving_since = since.get(entry.name)
         serving_inferred = serving_since is None or not told
         ready, reason = _readiness(entry)
@@ -416,9 +416,19 @@ def _told_traffic(
     live = {r.name: r.live.traffic_percent for r in revisions if r.live and r.live.traffic_percent is not None}
     if live:
         return live, since, True
+    running = [r.name for r in revisions if r.live and r.live.instances]
+    if len(running) == 1:
+        return {running[0]: 100}, since, True  # what alone has instances takes whatever there is
+    if running:
+        return {}, since, False
     if changes:
         return dict(changes[-1][1]), since, True
     return {}, since, False
+
+
+def _is_gone(entry: _Known) -> bool:
+    """Whether its platform tells that no instance of it runs."""
+    return entry.live is not None and entry.live.instances == 0
 
 
 def _inferred_serving(revisions: Sequence[_Known]) -> dict[RevisionName, bool]:

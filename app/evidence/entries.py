@@ -515,7 +515,7 @@ def _scalars(value: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tupl
 # --- audit entries ----------------------------------------------------------------------------------------------------
 
 _FACTS = re.compile(
-    r"(?:service\.)?(?:"
+    r"(?:(?:service|job|function)\.)?(?:"
     r"(?:spec\.template\.|template\.)?(?:metadata\.)?(?:name|labels\.[\w./-]{1,100}|revision)"
     r"|metadata\.(?:generation|creationTimestamp|annotations\.(?:run\.googleapis\.com/operation-id"
     r"|serving\.knative\.dev/(?:revision|service)))"
@@ -528,6 +528,8 @@ _FACTS = re.compile(
     r")\Z"
 )
 """What is picked from `response` and `request`. Everything else of them stays out: they hold plain environment values."""
+_WRAPPED = re.compile(r"\A(?:service|job|function)\.")
+"""The second API wraps what is made or changed in its request."""
 _METADATA_FACTS = re.compile(
     r"(?:violationReason|vpcServiceControlsUniqueId|securityPolicyInfo\.servicePerimeterName|dryRun"
     r"|(?:ingress|egress)Violations\.\d+\.(?:targetResource|servicePerimeter|source)|resourceNames\.\d+|event\.\d+\.eventType"
@@ -586,7 +588,7 @@ def _facts(payload: Mapping[str, Any]) -> Mapping[str, str]:
             continue
         for path, value in _scalars(_mapping(payload[part]), "", 0):
             if allowed.match(path):
-                facts.setdefault(path.removeprefix("service."), value)
+                facts.setdefault(_WRAPPED.sub("", path), value)
     _name_conditions(facts)
     for info in map(_mapping, _items(payload.get("authorizationInfo"))):
         if info.get("permission") and not info.get("granted"):

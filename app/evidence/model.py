@@ -494,7 +494,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LiveRevision:
-    """A revision as its platform's API tells it now. None: the API does not tell."""
+    """A revision as its platform's API tells it now. None: the API does not tell.
+
+    `instances` are its running pods, where there is no split of traffic to tell.
+    """
 
     name: RevisionName
     service: ServiceName
@@ -503,6 +506,7 @@ class LiveRevision:
     ready: bool | None
     ready_reason: Redacted | None
     traffic_percent: int | None
+    instances: int | None = None
 
 
 # --- history ----------------------------------------------------------------------------------------------------------
@@ -742,6 +746,14 @@ class Gap:
     reason: Redacted
     meaning: str
     remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRead:
+    """The revisions that exist at the asked places now, and a gap for each place that could not be read."""
+
+    revisions: tuple[LiveRevision, ...]
+    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

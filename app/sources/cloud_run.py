@@ -9,43 +9,58 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.errors import SourceRefused, Unavailable
 from app.evidence.deployments import commit_claim, image_claim
-from app.evidence.model import CommitClaim, CommitSource, LiveRevision, Place, RevisionName, ServiceName
+from app.evidence.model import (
+    CommitClaim,
+    CommitSource,
+    Gap,
+    LiveRead,
+    LiveRevision,
+    Place,
+    RevisionName,
+    ServiceName,
+)
 from app.redact import cut
 from app.sources.rest import NotRead, Refusal, Rest, inner, moment, rows, tail, text, whole
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*\Z")
 _NEWEST = 25
 """Revisions asked of one service, newest first."""
-_SOURCE = "deployments"
 _MEANING = "which revisions serve is known from the logs only"
 
 
 class CloudRun:
-    """Revisions of services within `allowed` projects. Jobs, functions of the first generation and clusters have none here:
-    of them only the logs tell what runs.
+    """Revisions of services within `allowed` projects, functions of the second generation among them. Jobs and functions of
+    the first have none: of them only the logs tell what runs. Clusters are asked in `gke.py`.
     """
 
     def __init__(self, rest: Rest, allowed: frozenset[str]) -> None:
         self._rest = rest
         self._allowed = allowed
 
-    async def revisions(self, places: Sequence[Place]) -> tuple[LiveRevision, ...]:
-        """Raises `SourceRefused` when any of them may not be seen, `Unavailable` when the API is out."""
+    async def revisions(self, places: Sequence[Place]) -> LiveRead:
+        """Never raises: a place that cannot be read costs only itself, and equal reasons make one gap."""
         asked = [
-            self._of_service(place)
+            place
             for place in places
             if place.resource_type == "cloud_run_revision"
             and place.project in self._allowed
             and all(_NAME.match(part) for part in (place.project, place.location, place.service))
         ]
         found: list[LiveRevision] = []
-        for answer in await asyncio.gather(*asked, return_exceptions=True):
-            if isinstance(answer, BaseException):
-                raise answer
-            found += answer
-        return tuple(found)
+        unread: dict[tuple[str, str], list[Place]] = {}
+        for place, answer in zip(asked, await asyncio.gather(*map(self._at, asked)), strict=True):
+            if isinstance(answer, NotRead):
+                unread.setdefault((answer.reason, _remedy(answer)), []).append(place)
+            else:
+                found += answer
+        return LiveRead(tuple(found), tuple(_gap(*why, at) for why, at in unread.items()))
+
+    async def _at(self, place: Place) -> list[LiveRevision] | NotRead:
+        try:
+            return await self._of_service(place)
+        except NotRead as refused:
+            return refused
 
     async def _of_service(self, place: Place) -> list[LiveRevision]:
         path = f"/v2/projects/{place.project}/locations/{place.location}/services/{place.service}"
@@ -103,26 +118,34 @@ class CloudRun:
         path = f"/v1/projects/{project}/locations/{region}/builds/{build}"
         try:
             raw = await self._get("cloudbuild.googleapis.com", path, "substitutions")
-        except (SourceRefused, Unavailable):
+        except NotRead:
             return None  # an optional permission; the revision's commit stays unknown, and the report says so
         return commit_claim(text(inner(raw or {}, "substitutions"), "COMMIT_SHA"), CommitSource.BUILD)
 
     async def _get(
         self, host: str, path: str, fields: str, query: Mapping[str, str] | None = None
     ) -> Mapping[str, Any] | None:
-        """The answer, None for 404. Raises `SourceRefused` and `Unavailable`."""
+        """The answer, None for 404. Raises `NotRead` for all else."""
         try:
             return await self._rest.get(host, path, fields, query)
         except NotRead as refused:
-            match refused.refusal:
-                case Refusal.NOT_FOUND:
-                    return None
-                case Refusal.NOT_PERMITTED:
-                    remedy = "grant roles/run.viewer to the auditor's account"
-                case Refusal.API_DISABLED:
-                    remedy = f"run `{refused.remedy}`"
-                case Refusal.CREDENTIALS:
-                    remedy = "run `infra-audit doctor`"
-                case Refusal.QUOTA | Refusal.OUT | Refusal.MALFORMED:
-                    raise Unavailable(refused.reason) from None
-            raise SourceRefused(_SOURCE, refused.reason, meaning=_MEANING, remedy=remedy) from None
+            if refused.refusal is Refusal.NOT_FOUND:
+                return None
+            raise
+
+
+def _remedy(refused: NotRead) -> str:
+    match refused.refusal:
+        case Refusal.NOT_PERMITTED:
+            return "grant roles/run.viewer to the auditor's account"
+        case Refusal.API_DISABLED:
+            return f"run `{refused.remedy}`"
+        case Refusal.CREDENTIALS:
+            return "run `infra-audit doctor`"
+        case _:
+            return "run the audit again later"
+
+
+def _gap(reason: str, remedy: str, places: Sequence[Place]) -> Gap:
+    named = ", ".join(f"{place.service} in {place.project}, {place.location}" for place in places)
+    return Gap("deployments", cut(f"{reason} ({named})"), _MEANING, remedy)

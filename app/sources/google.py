@@ -1,9 +1,10 @@
 """The Google side of one audit: which projects a repository may see, and clients that see nothing else.
 
 Owns turning the operator's binding into sources, one set of clients an account. The repository's own file can only narrow the
-binding. Leaves the reading to `cloud_logging.py`, `cloud_run.py` and `probes.py`.
+binding. Leaves the reading to `cloud_logging.py`, `cloud_run.py`, `gke.py` and `probes.py`.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +14,13 @@ import httpx
 from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2AsyncClient
 
 from app.errors import Denied, SourceRefused
-from app.evidence.model import LogEntry, LogQuestion, LogsRead
-from app.investigate import Sources
+from app.evidence.model import LiveRead, LogEntry, LogQuestion, LogsRead, Place
+from app.investigate import Deployments, Sources
 from app.policy.operator import Binding, Operator
 from app.sources.cloud_logging import Client, CloudLogging, Limiter
 from app.sources.cloud_run import CloudRun
 from app.sources.doctor import Doctor, Row
+from app.sources.gke import Clusters
 from app.sources.google_auth import GoogleAuth, find_access
 from app.sources.monitoring import EntryCounts, Monitoring
 from app.sources.probes import GoogleProbes, PublicFeed
@@ -115,7 +117,7 @@ class GoogleSources:
         counts = None if grant.views else EntryCounts(Monitoring(rest), sorted(grant.projects))
         return Sources(
             logs=CloudLogging(tenant.logging, grant.resources, grant.projects, self._limiter(tenant), counts=counts),
-            deployments=CloudRun(rest, grant.projects),
+            deployments=_Live((CloudRun(rest, grant.projects), Clusters(Monitoring(rest), grant.projects))),
             probes=GoogleProbes(rest, self._feed, grant.projects),
         )
 
@@ -151,6 +153,17 @@ class GoogleSources:
     def _limiter(self, tenant: Tenant) -> Limiter:
         """One for all accounts of a project: the quota is the project's that the calls are charged to."""
         return self._limiters.setdefault(tenant.quota_project, Limiter())
+
+
+class _Live:
+    """What runs now, whatever it runs on: each of `sources` answers for the places that it knows."""
+
+    def __init__(self, sources: Sequence[Deployments]) -> None:
+        self._sources = sources
+
+    async def revisions(self, places: Sequence[Place]) -> LiveRead:
+        read = await asyncio.gather(*(source.revisions(places) for source in self._sources))
+        return LiveRead(tuple(r for one in read for r in one.revisions), tuple(g for one in read for g in one.gaps))
 
 
 class _NoLogs:

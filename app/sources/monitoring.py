@@ -5,18 +5,22 @@ shown beside counts of entries and never instead of them.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 from app.evidence.model import ServiceName, Window
 from app.sources.filters import literal
-from app.sources.rest import NotRead, Rest, inner, moment, rows, text
+from app.sources.rest import NotRead, Refusal, Rest, inner, moment, rows, text
 
 HOST = "monitoring.googleapis.com"
 ROLE = "roles/monitoring.viewer"
 _POINTS = 120
+_PAGE = 20_000
+"""Points of a page."""
+_PAGES = 5
+_GROUP_FIELDS = "nextPageToken,timeSeries(resource/labels,metadata/systemLabels)"
 _FIELDS = "timeSeries(points(interval/endTime,value(int64Value,doubleValue)))"
 
 
@@ -24,6 +28,14 @@ _FIELDS = "timeSeries(points(interval/endTime,value(int64Value,doubleValue)))"
 class Point:
     at: datetime
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series of a group: the labels of its resource, and what the service adds about it (`systemLabels`)."""
+
+    resource: Mapping[str, Any]
+    system: Mapping[str, Any]
 
 
 class Monitoring:
@@ -60,6 +72,33 @@ class Monitoring:
                 if at is not None and written:
                     found.append(Point(at, float(written)))
         return sorted(found, key=lambda point: point.at)
+
+    async def grouped(
+        self, project: str, metric: str, condition: str, window: Window, period: timedelta, fields: Sequence[str]
+    ) -> list[Series]:
+        """The series that have any point in `window`, one for each difference in `fields`. Raises `NotRead`, also where there
+        are more than are read."""
+        query: dict[str, str | Sequence[str]] = {
+            "filter": f"metric.type={literal(metric)} AND {condition}",
+            "interval.startTime": _rfc3339(window.start),
+            "interval.endTime": _rfc3339(window.end),
+            "aggregation.alignmentPeriod": f"{int(period.total_seconds())}s",
+            "aggregation.perSeriesAligner": "ALIGN_MAX",
+            "aggregation.crossSeriesReducer": "REDUCE_MAX",
+            "aggregation.groupByFields": tuple(fields),
+            "pageSize": str(_PAGE),
+        }
+        found: list[Series] = []
+        for _ in range(_PAGES):
+            raw = await self._rest.get(HOST, f"/v3/projects/{project}/timeSeries", _GROUP_FIELDS, query)
+            found += [
+                Series(inner(series, "resource", "labels"), inner(series, "metadata", "systemLabels"))
+                for series in rows(raw.get("timeSeries"))
+            ]
+            if not (token := text(raw, "nextPageToken")):
+                return found
+            query["pageToken"] = token
+        raise NotRead(Refusal.MALFORMED, "there are more series than are read")
 
 
 class EntryCounts:

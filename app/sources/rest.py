@@ -6,7 +6,7 @@ hold plain environment values. Leaves what follows from a refusal to the caller:
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
@@ -65,8 +65,10 @@ class Rest:
         self._address = address
         self._deadline = deadline
 
-    async def get(self, host: str, path: str, fields: str, query: Mapping[str, str] | None = None) -> Mapping[str, Any]:
-        """Raises `NotRead`."""
+    async def get(
+        self, host: str, path: str, fields: str, query: Mapping[str, str | Sequence[str]] | None = None
+    ) -> Mapping[str, Any]:
+        """A value of `query` that is several is sent several times. Raises `NotRead`."""
         return _mapping_or_malformed(await self._send("GET", host, path, {"fields": fields, **(query or {})}))
 
     async def post(self, host: str, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -78,7 +80,12 @@ class Rest:
         return await self._send("GET", host, path, {})
 
     async def _send(
-        self, verb: str, host: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None = None
+        self,
+        verb: str,
+        host: str,
+        path: str,
+        query: Mapping[str, str | Sequence[str]],
+        body: Mapping[str, Any] | None = None,
     ) -> object:
         seconds = self._deadline.total_seconds()
         try:

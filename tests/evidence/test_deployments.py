@@ -552,6 +552,21 @@ def test_scaling_and_status_are_no_rollouts(method: str) -> None:
             "projects/shop/locations/europe-west1/functions/api",
             {"labels": {"commit-sha": SHA_ONE}},
         ),
+        (
+            "google.cloud.run.v2.Jobs.UpdateJob",
+            "projects/shop/locations/europe-west1/jobs/api",
+            {"job": {"template": {"template": {"containers": [{"image": f"gcr.io/shop/api:{SHA_ONE}"}]}}}},
+        ),
+        (
+            "google.cloud.functions.v2.FunctionService.UpdateFunction",
+            "projects/shop/locations/europe-west1/functions/api",
+            {"function": {"labels": {"commit-sha": SHA_ONE}}},
+        ),
+        (
+            "google.cloud.functions.v1.CloudFunctionsService.UpdateFunction",
+            "projects/shop/locations/europe-west1/functions/api",
+            {"function": {"labels": {"commit-sha": SHA_ONE}}},
+        ),
     ],
 )
 def test_jobs_and_functions_tell_their_commit(method: str, resource: str, request_body: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ class FakeGoogle:
     """`resources` maps `host/path` to what a GET gives; a list that lies there is found by its own path.
 
     `series` maps a metric type to the time series that Monitoring has of it. `permissions` maps a project to what the caller
-    may do there. `troubles` maps a host to what it answers instead: a status, or a kind of damage.
+    may do there. `troubles` maps a host, or an address of it, to what is answered instead: a status, or a kind of damage.
     """
 
     resources: dict[str, Any] = field(default_factory=dict)
@@ -93,11 +93,13 @@ class FakeGoogle:
             if not message.get("more_body"):
                 break
         host, _, path = unquote(scope["path"]).lstrip("/").partition("/")
-        query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+        query: dict[str, str] = {}
+        for name, value in parse_qsl(scope["query_string"].decode(), keep_blank_values=True):
+            query[name] = f"{query[name]},{value}" if name in query else value
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         charged = headers.get("x-goog-user-project")
         self.calls.append(Call(scope["method"], host, path, query, headers.get("authorization"), charged))
-        match self.troubles.get(host):
+        match self.troubles.get(f"{host}/{path}", self.troubles.get(host)):
             case "slow":
                 await asyncio.sleep(5)
                 status, answer = 200, b"{}"
@@ -165,7 +167,12 @@ class FakeGoogle:
         kinds = re.findall(r'metric\.type ?= ?"([^"]+)"', query["filter"])
         if len(kinds) != 1:
             self.violations.append("a filter of time series names one metric type")
-        return {"timeSeries": self.series.get(kinds[0], [])}
+        start, end = query.get("interval.startTime", ""), query["interval.endTime"]
+        found: list[Any] = []
+        for series in self.series.get(kinds[0], []):
+            points = [p for p in series["points"] if start <= p["interval"]["endTime"] <= end]
+            found += [series | {"points": points}] if points else []
+        return {"timeSeries": found}
 
     def _page(self, address: str, method: Any, query: Mapping[str, str]) -> Any:
         """A page of a list; an address that holds nothing is an empty list, as it is there."""

@@ -7,8 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.errors import SourceRefused, Unavailable
-from app.evidence.model import CommitSource, LiveRevision, Place, ServiceName
+from app.evidence.model import CommitSource, LiveRead, LiveRevision, Place, ServiceName
 from app.sources.cloud_run import CloudRun
 from app.sources.rest import Rest
 from tests.fakes.google_rest import FakeGoogle, Trouble, serve_google
@@ -68,6 +67,12 @@ def google() -> Iterator[FakeGoogle]:
 
 
 async def read(google: FakeGoogle, *places: Place) -> tuple[LiveRevision, ...]:
+    done = await asked(google, *places)
+    assert done.gaps == ()
+    return done.revisions
+
+
+async def asked(google: FakeGoogle, *places: Place) -> LiveRead:
     async with httpx.AsyncClient() as http:
         rest = Rest(http, address=google.address, deadline=timedelta(seconds=1))
         return await CloudRun(rest, frozenset({"shop-prod"})).revisions(places or (PLACE,))
@@ -95,22 +100,48 @@ async def test_a_build_that_is_not_shown_leaves_the_commit_unknown(google: FakeG
     assert all(other.commits for other in others)
 
 
-async def test_without_permission_it_is_refused_and_the_role_is_named(google: FakeGoogle) -> None:
+async def test_without_permission_the_role_is_named(google: FakeGoogle) -> None:
     google.permissions["shop-prod"] = {"run.services.get"}
-    with pytest.raises(SourceRefused) as refused:
-        await read(google)
-    assert refused.value.remedy == "grant roles/run.viewer to the auditor's account"
+    (gap,) = (await asked(google)).gaps
+    assert gap.remedy == "grant roles/run.viewer to the auditor's account"
     google.disabled.add(HOST)
-    with pytest.raises(SourceRefused) as refused:
-        await read(google)
-    assert refused.value.remedy == "run `gcloud services enable run.googleapis.com --project=4711`"
+    (gap,) = (await asked(google)).gaps
+    assert gap.remedy == "run `gcloud services enable run.googleapis.com --project=4711`"
 
 
-@pytest.mark.parametrize("trouble", [429, 503, "malformed", "not an object", "slow", "reset"])
-async def test_an_api_that_is_out_is_unavailable(google: FakeGoogle, trouble: Trouble) -> None:
+@pytest.mark.parametrize("trouble", [401, 429, 503, "malformed", "not an object", "slow", "reset"])
+async def test_an_api_that_is_out_is_a_gap_and_no_absence(google: FakeGoogle, trouble: Trouble) -> None:
     google.troubles[HOST] = trouble
-    with pytest.raises(Unavailable):
-        await read(google)
+    done = await asked(google)
+    (gap,) = done.gaps
+    assert done.revisions == ()
+    assert gap.source == "deployments"
+    assert gap.reason.endswith("(web in shop-prod, europe-west1)")
+
+
+@pytest.mark.parametrize("trouble", [403, 500, "malformed", "reset"])
+async def test_a_place_that_cannot_be_read_costs_only_itself(google: FakeGoogle, trouble: Trouble) -> None:
+    elsewhere = PLACE._replace(location="us-east1")
+    google.troubles[f"{HOST}/v2/{SERVICE.replace('europe-west1', 'us-east1')}"] = trouble
+    done = await asked(google, elsewhere, PLACE, PLACE._replace(location="us-east1", service=ServiceName("cart")))
+    assert [r.name for r in done.revisions] == ["web-00003", "web-00002", "web-00001"]
+    (gap,) = done.gaps
+    assert gap.reason.endswith("(web in shop-prod, us-east1)")
+
+
+async def test_one_reason_for_many_places_is_one_gap(google: FakeGoogle) -> None:
+    google.troubles[HOST] = 503
+    (gap,) = (await asked(google, PLACE, PLACE._replace(location="us-east1"))).gaps
+    assert "web in shop-prod, europe-west1, web in shop-prod, us-east1" in gap.reason
+
+
+async def test_a_function_of_the_second_generation_is_read_as_the_service_that_it_is(google: FakeGoogle) -> None:
+    function = SERVICE.replace("services/web", "services/resize")
+    one = revision(1, commit_sha="e" * 40, goog_managed_by="cloudfunctions")
+    google.put(f"{HOST}/v2/{function}", {"latestReadyRevision": f"{function}/revisions/web-00001"})
+    google.put(f"{HOST}/v2/{function}/revisions", {"revisions": [one]})
+    (live,) = await read(google, PLACE._replace(service=ServiceName("resize")))
+    assert live.commits[0].sha == "e" * 40
 
 
 async def test_a_service_that_is_gone_has_no_revisions(google: FakeGoogle) -> None:
