@@ -195,15 +195,16 @@ def _unquote(name: str) -> str:
     if len(name) < 2 or not (name.startswith('"') and name.endswith('"')):
         return name
 
-    def byte(found: re.Match[str]) -> str:
+    # Escapes are bytes; git leaves other letters as they are where it is told not to quote them.
+    plain = bytearray()
+    end = 0
+    for found in _ESCAPE.finditer(name, 1, len(name) - 1):
+        plain += name[end or 1 : found.start()].encode("utf-8", "surrogatepass")
         code = found[1]
-        return chr(int(code, 8) & 0xFF if len(code) == 3 else _ESCAPED[code])
-
-    plain = _ESCAPE.sub(byte, name[1:-1])
-    try:
-        return plain.encode("latin-1").decode("utf-8", "replace")
-    except UnicodeEncodeError:
-        return plain
+        plain.append(int(code, 8) & 0xFF if len(code) == 3 else _ESCAPED[code])
+        end = found.end()
+    plain += name[end or 1 : -1].encode("utf-8", "surrogatepass")
+    return plain.decode("utf-8", "replace")
 
 
 # --- frames to paths --------------------------------------------------------------------------------------------------

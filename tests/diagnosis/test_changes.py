@@ -137,6 +137,12 @@ def test_quoted_names_are_read_as_git_meant_them():
     assert [c.path for c in parse_patch(cut(text))] == ["café.py"]
 
 
+def test_a_quoted_name_may_hold_letters_as_they_are_beside_escapes():
+    text = '--- "a/café \\"日本\\".py"\n+++ "b/caf\\303\\251 \\"日本\\".py"\n@@ -1 +1 @@\n-a\n+b\n'
+    (change,) = parse_patch(cut(text))
+    assert (change.old_path, change.path) == ('café "日本".py', 'café "日本".py')
+
+
 @given(st.text(max_size=300))
 def test_no_text_makes_the_patch_parser_raise(text: str):
     for change in parse_patch(Redacted(text)):
