@@ -43,6 +43,12 @@ class Contract(Protocol):
     ) -> list[str]: ...
 
 
+class Deaths(Protocol):
+    """`at`: None, all is well; True, whoever asks dies after this is done; False, it died before."""
+
+    def at(self, method: str, path: str, body: Any) -> bool | None: ...
+
+
 ROLES = ("none", "read", "triage", "write", "maintain", "admin")
 
 
@@ -148,6 +154,8 @@ class FakeGitHub:
         self.repeats = 1
         """How often each delivery is sent; the scenarios send all of them twice."""
         self.address = "http://127.0.0.1"
+        self.deaths: Deaths | None = None
+        """At which writes whoever talks to us dies; only the scenarios have it."""
         self.manifest_codes: dict[str, dict[str, Any]] = {}
         self._ids = itertools.count(1000)
 
@@ -335,6 +343,14 @@ def create_app(state: FakeGitHub) -> Starlette:
         async def endpoint(request: Request) -> Response:
             raw = await request.body()
             body = json.loads(raw) if raw else None
+            deaths = state.deaths
+            if deaths is not None and (dying := deaths.at(request.method, request.url.path, body)) is not None:
+                if dying:
+                    with state.lock:
+                        _run(request, body)
+                while (await request.receive())["type"] != "http.disconnect":
+                    pass
+                return Response(status_code=503)  # to nobody
             with state.lock:
                 fault = next(
                     (
