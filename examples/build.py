@@ -495,6 +495,96 @@ def bad_deploy(repo: Repository, logs: Logs) -> str:
     return "# Orders broken since ten (#44)\n\nCustomers cannot pay.\n"
 
 
+MANIFEST = """apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: orders
+spec:
+  replicas: 2
+  template:
+    spec:
+      containers:
+        - name: server
+"""
+STARTUP = '''"""What the orders service needs before it may serve."""
+
+import os
+
+from shop.orders import total
+
+REGION = os.environ.get("REGION", "eu")
+
+
+def start():
+    return total, REGION
+'''
+STARTUP_BROKEN = STARTUP.replace('os.environ.get("REGION", "eu")', 'os.environ["SHOP_REGION"]')
+
+
+def gke_crash_loop(repo: Repository, logs: Logs) -> str:
+    """A workload whose container is called `server`, as so many are: pods and events tell whose it is."""
+    before = shop(
+        repo, logs.project, {"shop/orders.py": ORDERS_FIXED, "shop/startup.py": STARTUP, "k8s/orders.yaml": MANIFEST}
+    )
+    repo.commit("Describe the regions", utc("2026-02-03T08:00"), {"docs/regions.md": "# Regions\n\nOne is served.\n"})
+    broken = repo.commit(
+        "The region is named by the deployment", utc("2026-02-03T08:30"), {"shop/startup.py": STARTUP_BROKEN}
+    )
+    old, new = "6d4cf56db6", "7f9b8d5c44"
+    image = f"{logs.region}-docker.pkg.dev/{logs.project}/app/orders"
+    place = {"project_id": logs.project, "location": logs.region, "cluster_name": "shop"}
+
+    def event(at: datetime, kind: str, name: str, reason: str, message: str, severity: str = "INFO") -> None:
+        pod = {"namespace_name": "prod", "pod_name": name} if kind == "Pod" else {}
+        logs.add(
+            at, "events", {"type": "k8s_pod" if kind == "Pod" else "k8s_cluster", "labels": place | pod}, severity=severity,
+            jsonPayload={
+                "apiVersion": "v1", "kind": "Event", "type": "Normal" if severity == "INFO" else "Warning",
+                "involvedObject": {"kind": kind, "name": name, "namespace": "prod"}, "reason": reason, "message": message,
+            },
+        )  # fmt: skip
+
+    def says(at: datetime, pod: str, version: str, text: str, stream: str = "stderr") -> None:
+        labels = place | {"namespace_name": "prod", "pod_name": pod, "container_name": "server"}
+        logs.add(
+            at, stream, {"type": "k8s_container", "labels": labels},
+            severity="ERROR" if stream == "stderr" else "INFO", textPayload=text,
+            labels={"k8s-pod/app": "orders", "k8s-pod/pod-template-hash": version},
+        )  # fmt: skip
+
+    def starts(at: datetime, pod: str, commit: str) -> None:
+        event(at, "Pod", pod, "Pulled", f'Successfully pulled image "{image}:{commit}" in 1.1s')
+
+    scaled = "Scaled {} replica set orders-{} from {} to {}"
+    event(utc("2026-02-02T10:00"), "Deployment", "orders", "ScalingReplicaSet", scaled.format("up", old, 0, 2))
+    for pod in (f"orders-{old}-x2x9q", f"orders-{old}-b7k4m"):
+        starts(utc("2026-02-02T10:00:05"), pod, before)
+        for at in every(utc("2026-02-03T09:00"), utc("2026-02-03T10:50"), timedelta(minutes=2), logs.random):
+            says(at, pod, old, "INFO GET /orders/total answered 200 in 41 ms", "stdout")
+
+    crashing = f"orders-{new}-c5v8d"
+    event(utc("2026-02-03T10:00"), "Deployment", "orders", "ScalingReplicaSet", scaled.format("up", new, 0, 1))
+    wait = timedelta(seconds=10)
+    at = utc("2026-02-03T10:00:06")
+    for _ in range(11):
+        starts(at, crashing, broken)
+        text = (
+            "Traceback (most recent call last):\n"
+            + frame("shop/startup.py", STARTUP_BROKEN, "REGION =", "<module>")
+            + '  File "<frozen os>", line 679, in __getitem__\n'
+            "KeyError: 'SHOP_REGION'"
+        )
+        says(at + timedelta(seconds=2), crashing, new, text)
+        event(
+            at + timedelta(seconds=4), "Pod", crashing, "BackOff",
+            f"Back-off restarting failed container server in pod {crashing}_prod(8f0c2d1e-0000-4000-8000-000000000000)",
+            "WARNING",
+        )  # fmt: skip
+        at += wait
+        wait = min(2 * wait, timedelta(minutes=5))
+    return "# orders does not come up on the cluster (#52)\n\nThe rollout of this morning hangs.\n"
+
+
 # --- other layers -----------------------------------------------------------------------------------------------------
 
 
@@ -644,6 +734,7 @@ CASES: dict[str, tuple[str, Callable[[Repository, Logs], str]]] = {
     "no-access": ("acme-shop-9", no_access),
     "noise-buried": ("acme-shop-10", noise_buried),
     "hostile-text": ("acme-shop-11", hostile_text),
+    "gke-crash-loop": ("acme-shop-12", gke_crash_loop),
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString
 
-from app.diagnosis.chain import Chain
+from app.diagnosis.chain import NEAR, Chain
 from app.diagnosis.model import (
     Claim,
     CommitRef,
@@ -382,7 +382,10 @@ def _priority(s: Situation, status: Status) -> tuple[Priority | None, Claim]:
         priority = Priority(stated.text)
         text = sentence("{}: stated for this environment by configuration", priority)
         return priority, Claim(text, (*refs, ConfigRef(stated.path, stated.line)))
-    down = nothing_ready(s.evidence, s.group) or failing_starts(s.evidence, s.chain, s.group) is not None
+    starts = failing_starts(s.evidence, s.chain, s.group)
+    down = nothing_ready(s.evidence, s.group) or (
+        starts is not None and not _others_at_work(s.evidence, s.group, starts)
+    )
     if down and scope.is_critical:
         return Priority.P0, Claim(sentence("P0: nothing is ready to serve in an environment marked critical"), refs)
     if down:
@@ -436,6 +439,19 @@ def failing_starts(evidence: Evidence, chain: Chain, group: ErrorGroup) -> Faili
     return FailingStarts(most, since, all_seen)
 
 
+def _others_at_work(evidence: Evidence, group: ErrorGroup, starts: FailingStarts) -> bool:
+    """Whether pods of a version that does not fail wrote on after the starts began to fail: a rollout that hangs leaves them,
+    and they take the requests. On Cloud Run an old revision may write without being asked for anything."""
+    failing = {count.revision for count in group.per_revision}
+    return any(
+        e.service in group.services
+        and "@" in e.revision
+        and e.revision not in failing
+        and e.last_seen > starts.since + NEAR
+        for e in evidence.observations.exposure
+    )
+
+
 def nothing_ready(evidence: Evidence, group: ErrorGroup) -> bool:
     """Whether every revision known of a failing service is known not to be ready.
 
@@ -481,7 +497,8 @@ def _next_steps(s: Situation, status: Status) -> tuple[Sentence, ...]:
             steps += remedy
         case Status.ROLLBACK:
             if previous := _healthy_before(s):
-                steps.append(sentence("Send the traffic back to {}.", cut(previous.name)))
+                undo = "Roll the workload back to {}." if "@" in previous.name else "Send the traffic back to {}."
+                steps.append(sentence(undo, cut(previous.name)))
             if suspect := next((x for x in s.suspects if s.group and x.group == s.group.id), None):
                 steps.append(sentence("Then look at {}.", cut(suspect.sha[:9])))
         case Status.RECOVERING:

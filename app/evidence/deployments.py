@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from app.evidence.model import (
     AuditCall,
@@ -52,6 +52,8 @@ _PULLED = re.compile(r'[Ii]mage "([^"\s]{1,512})"')
 _TRAFFIC_PLACE = re.compile(r"(?:(status|spec)\.)?(traffic|trafficStatuses)\.(\d+)\.(\w+)\Z")
 _STOPPED_BELOW = 0.01
 _RECENT_MINUTES = 60
+_ROLLS_OUT_WITHIN = timedelta(minutes=10)
+"""How long a cluster usually takes to replace the pods of a workload; also its own limit for calling that stuck."""
 
 
 # --- one audit entry --------------------------------------------------------------------------------------------------
@@ -386,6 +388,9 @@ def _of_service(revisions: Sequence[_Known], deploys: Sequence[DeployEvent], win
             serving_since = max(window.start, created or window.start)
         elif serving_since is None and (requests or (serving and not told)):
             serving_since = requests or entry.first_entry
+        if serving_since is None and "@" in entry.name and ready is not False:
+            # A pod that writes has its share of the requests of its workload, which a cluster does not log.
+            serving_since = entry.first_entry
         out.append(
             Revision(
                 entry.name,
@@ -436,7 +441,8 @@ def _inferred_serving(revisions: Sequence[_Known]) -> dict[RevisionName, bool]:
 
     By requests: a revision has stopped when so many requests went to others after its last one that, at its share of
     the traffic in the hour before, this would happen by chance in less than 1 %. By entries: the one whose first entry is
-    the newest serves; whether the others still do is not told, for old revisions go on logging without traffic.
+    the newest serves; whether the others still do is not told, for old revisions go on logging without traffic. In a cluster
+    what still writes still has pods, and then it is not told which one serves.
     """
     requests: dict[RevisionName, Mapping[int, int]] = {
         r.name: r.exposure.requests for r in revisions if r.exposure and r.exposure.requests
@@ -446,7 +452,13 @@ def _inferred_serving(revisions: Sequence[_Known]) -> dict[RevisionName, bool]:
             r.name: False for r in revisions if r.name not in requests and r.events and _readiness(r)[0] is False
         }
     began = {r.name: at for r in revisions if (at := _began(r)) is not None and _readiness(r)[0] is not False}
-    return {max(began, key=lambda name: (began[name], name)): True} if began else {}
+    if not began:
+        return {}
+    newest = max(began, key=lambda name: (began[name], name))
+    overdue = began[newest] + _ROLLS_OUT_WITHIN
+    if any("@" in r.name and r.name != newest and r.last_entry and r.last_entry > overdue for r in revisions):
+        return {}  # pods of an older version still write, so the rollout hangs or was taken back
+    return {newest: True}
 
 
 def _began(entry: _Known) -> datetime | None:

@@ -491,6 +491,28 @@ def test_images_of_two_containers_leave_the_commit_open() -> None:
     assert seen.deploys[0].commit is None
 
 
+def _writes(minute: float, version: str) -> dict[str, Any]:
+    labels = {"container_name": "server", "pod_name": f"api-{version}-x2x9q"}
+    return {
+        "timestamp": (BEGIN + timedelta(minutes=minute)).isoformat(),
+        "insertId": f"w{minute}{version}",
+        "logName": "projects/shop/logs/stdout",
+        "resource": {"type": "k8s_container", "labels": labels},
+        "textPayload": "served",
+    }
+
+
+@pytest.mark.parametrize(("last", "serving"), [(25, {True, None}), (60, {None})])
+def test_a_rollout_that_hangs_leaves_open_which_version_serves(last: float, serving: set[bool | None]) -> None:
+    seen = _observed(_writes(0, OLD), _writes(20, NEW), _writes(last, OLD))
+    revisions = assemble_revisions(seen, (), {}, WINDOW)
+    assert {r.serving for r in revisions} == serving
+    assert {r.name: r.serving_since for r in revisions} == {
+        f"api@{OLD}": BEGIN,
+        f"api@{NEW}": BEGIN + timedelta(minutes=20),
+    }
+
+
 @pytest.mark.parametrize(
     ("label", "value", "sha"),
     [

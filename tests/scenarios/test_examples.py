@@ -1,5 +1,6 @@
 """The verdict on each bundled incident, and what the hand-made report on the reference incident got wrong."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -20,6 +21,7 @@ VERDICTS = {
     "fix-effective": (Status.RESOLVED, DeveloperAction.NONE, Layer.APPLICATION),
     "fix-ineffective": (Status.FIX_INEFFECTIVE, DeveloperAction.FIX, Layer.APPLICATION),
     "fix-not-deployed": (Status.FIX_NOT_DEPLOYED, DeveloperAction.DEPLOY, Layer.APPLICATION),
+    "gke-crash-loop": (Status.ROLLBACK, DeveloperAction.ROLL_BACK, Layer.APPLICATION),
     "hostile-text": (Status.CANNOT_TELL, DeveloperAction.CHECK, Layer.UNKNOWN),
     "no-access": (Status.CANNOT_TELL, DeveloperAction.CHECK, Layer.UNKNOWN),
     "no-data": (Status.CANNOT_TELL, DeveloperAction.CHECK, Layer.UNKNOWN),
@@ -57,6 +59,24 @@ def test_no_access_and_no_data_are_told_apart(name: str) -> None:
     text = render.text(audited(name).report)
     assert ("PERMISSION_DENIED" in text) == (name == "no-access")
     assert "healthy" not in text.lower()
+
+
+def test_a_crash_loop_after_a_rollout_of_a_cluster_names_the_commit_and_what_still_runs(tmp_path: Path) -> None:
+    findings = audited("gke-crash-loop")
+    named = commits("gke-crash-loop", tmp_path).of("The region is named")
+    assert {suspect.sha for suspect in findings.diagnosis.suspects} == {named}
+    assert {r.name for r in findings.evidence.revisions} == {"orders@6d4cf56db6", "orders@7f9b8d5c44"}
+    kinds = {(g.services, g.count) for g in findings.evidence.observations.groups}
+    assert kinds == {(("orders",), 11)}, "what the container says and what the cluster says of it are of one service"
+    steps = [plain(step) for step in findings.report.advice.next_steps]
+    assert steps[0] == "Roll the workload back to orders@6d4cf56db6."
+    assert findings.report.advice.priority == "P2", "pods of the version before still answer"
+
+
+def test_a_workload_is_audited_by_its_name_or_that_of_its_container() -> None:
+    shown = json.loads(run("gke-crash-loop", "--service", "orders", "--format", "json").stdout)
+    assert shown["advice"]["status"] == "ROLLBACK RECOMMENDED"
+    assert "SHOP_REGION" in run("gke-crash-loop", "--service", "server", "--format", "markdown").stdout
 
 
 # --- the reference incident -------------------------------------------------------------------------------------------
