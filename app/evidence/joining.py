@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from msgspec.structs import replace
+
 from app.evidence.model import LogEntry, PayloadField, Severity
 
 _NO_TIME = timedelta()
@@ -61,7 +63,7 @@ class Joiner:
         text = entry.message
         if ("\n" in text and "\n" in text.rstrip("\n")) or len(text) > _LONGEST_LINE:
             return (entry,)
-        key = (entry.log_id, entry.labels.get("instanceId") or _place(entry))
+        key = entry.writer.stream
         run = self._runs.get(key)
         at = entry.timestamp
         if run is None:
@@ -146,13 +148,6 @@ class Joiner:
         return [_joined([lines[at] for at in part]) for part in parts if part[0] not in staying]
 
 
-def _place(entry: LogEntry) -> str:
-    labels = entry.resource_labels
-    return "|".join(
-        (entry.instance or "", entry.service or "", labels.get("container_name", ""), labels.get("revision_name", ""))
-    )
-
-
 def _time_of(entry: LogEntry) -> datetime:
     return entry.timestamp
 
@@ -164,14 +159,15 @@ def _joined(parts: Sequence[LogEntry]) -> LogEntry:
     text = "\n".join(part.message.rstrip("\n") for part in parts)
     severity = max(part.severity for part in parts)
     joined = tuple(part.origin for part in parts)
-    return first._replace(message=text, severity=severity, trace_text=None, joined=joined)
+    return replace(first, message=text, severity=severity, trace_text=None, joined=joined)
 
 
 def _join_split(parts: Sequence[LogEntry]) -> LogEntry:
     ordered = sorted(parts, key=lambda part: (part.split.part if part.split else 0, part.insert_id))
     first = ordered[0]
     traces = [part.trace_text for part in ordered if part.trace_text is not None]
-    return first._replace(
+    return replace(
+        first,
         message="".join(part.message for part in ordered),
         trace_text="".join(traces) if traces else None,
         severity=max(part.severity for part in ordered),

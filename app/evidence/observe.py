@@ -147,13 +147,11 @@ class Observer:
         at = entry.timestamp
         if not self._minute_start <= at < self._minute_end:
             self._turn_to(at)
-        # The first choice is what the entry's own properties would answer for Cloud Run, at a third of their price.
-        labels = entry.resource_labels
-        name = (labels.get("service_name") or entry.service, labels.get("revision_name") or entry.revision)
-        instance = entry.labels.get("instanceId") or entry.instance
+        name = entry.place
+        instance = entry.writer.instance
         exposed = self._exposed.get(name)
         if exposed is None:
-            exposed = self._exposed[name] = _Exposed((entry.service, entry.revision))
+            exposed = self._exposed[name] = _Exposed(name)
         if entry.audit is None:
             exposed.add(entry, instance, self._minute)
         trace = self._grouper.trace_of(entry)

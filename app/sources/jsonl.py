@@ -11,13 +11,15 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
-import orjson
+from msgspec import MsgspecError
+from msgspec.json import decode
 
 from app.errors import BadInput
-from app.evidence.entries import BadEntry, parse_entry
+from app.evidence.entries import BadEntry, parse_entry, parse_line
 from app.evidence.model import Gap, LogEntry, LogQuestion, LogsRead, Reading
 from app.redact import cut
 
@@ -40,7 +42,7 @@ class FileLogs:
     async def read(self, question: LogQuestion, sink: Callable[[LogEntry], None]) -> LogsRead:
         readings: list[Reading] = []
         gaps: list[Gap] = []
-        seen: set[tuple[object, str]] | None = set() if len(self._paths) > 1 else None
+        seen: set[tuple[datetime, str]] | None = set() if len(self._paths) > 1 else None
         for path in self._paths:
             reading, gap = self._read_one(path, question, sink, seen)
             readings.append(reading)
@@ -52,7 +54,7 @@ class FileLogs:
         path: Path | Literal["-"],
         question: LogQuestion,
         sink: Callable[[LogEntry], None],
-        seen: set[tuple[object, str]] | None,
+        seen: set[tuple[datetime, str]] | None,
     ) -> tuple[Reading, list[Gap]]:
         name = "standard input" if path == "-" else path.name
         file = self._open(path)
@@ -63,30 +65,25 @@ class FileLogs:
         gaps: list[Gap] = []
         try:
             for line, value in _values(hashed, name):
-                if isinstance(value, _Broken):
-                    bad += 1
-                    first_bad = first_bad or f"{name}:{line}: {value.reason}"
-                    cut_off = cut_off or value.cut_off
+                origin = f"{name}:{line}"
+                entry = parse_line(value, origin) if type(value) is bytes else None
+                if entry is not None:
+                    if seen is None or _is_new(entry, seen):
+                        entries += 1
+                        sink(entry)
                     continue
-                if refusal := _refusal(value, name):
-                    gaps.append(refusal)
-                    continue
-                for raw in _entries_of(value):
-                    try:
-                        if not isinstance(raw, dict):
-                            raise BadEntry("not a JSON object")
-                        entry = parse_entry(cast("dict[str, Any]", raw), f"{name}:{line}")
-                    except BadEntry as problem:
-                        bad += 1
-                        first_bad = first_bad or f"{name}:{line}: {problem.reason}"
-                        continue
-                    if seen is not None and entry.insert_id:
-                        key = (entry.timestamp, entry.insert_id)
-                        if key in seen:
-                            continue
-                        seen.add(key)
-                    entries += 1
-                    sink(entry)
+                for found in _found(value, name, origin):
+                    match found:
+                        case LogEntry():
+                            if seen is None or _is_new(found, seen):
+                                entries += 1
+                                sink(found)
+                        case Gap():
+                            gaps.append(found)
+                        case _Broken():
+                            bad += 1
+                            first_bad = first_bad or f"{origin}: {found.reason}"
+                            cut_off = cut_off or found.cut_off
         except (EOFError, gzip.BadGzipFile, OSError) as problem:
             cut_off = True
             first_bad = first_bad or f"{name}: {type(problem).__name__}"
@@ -157,7 +154,7 @@ class _Broken:
 
 
 def _values(hashed: _Hashed, name: str) -> Iterator[tuple[int, Any]]:
-    """JSON values with the line they begin on. Raises `BadInput` when the file is something else altogether."""
+    """Lines, or the values of an array, each with the line it begins on. Raises `BadInput` for what is something else."""
     stream: io.BufferedIOBase = io.BufferedReader(hashed, _CHUNK)
     head = stream.peek(4)[:4]  # type: ignore[attr-defined] - BufferedReader has it, its base class does not
     if head[:2] == b"\x1f\x8b":
@@ -178,34 +175,15 @@ def _values(hashed: _Hashed, name: str) -> Iterator[tuple[int, Any]]:
             rest = line[line.index(b"[") + 1 :]
             yield from _array(rest, stream, lines)
             return
-        if text[:1] == b"{":
-            try:
-                first = orjson.loads(text)
-            except orjson.JSONDecodeError:
-                if len(text) < 3:  # an object over several lines, as jq prints it
-                    yield from _array(line, stream, lines)
-                    return
-                first = _Broken("not JSON")
-            yield lines, first
-            yield from _json_lines(stream, lines)
+        if text == b"{":  # an object over several lines, as jq prints it
+            yield from _array(line, stream, lines)
             return
         if text[:3] == b"---" or text.startswith((b"insertId:", b"logName:", b"labels:", b"httpRequest:")):
             raise BadInput(f"{name} is YAML, not JSON", fix="Export again with --format=json.")
-        yield lines, _Broken("not JSON")
-        yield from _json_lines(stream, lines)
-        return
-
-
-def _json_lines(stream: io.BufferedIOBase, lines: int) -> Iterator[tuple[int, Any]]:
-    loads = orjson.loads
-    for line in stream:
-        lines += 1
-        try:
-            yield lines, loads(line)
-        except orjson.JSONDecodeError:
-            if not line.strip():
-                continue
-            yield lines, _Broken("not JSON", cut_off=not line.endswith(b"\n") and line[:1] == b"{")
+        yield lines, line
+        for line in stream:
+            lines += 1
+            yield lines, line
 
 
 def _array(rest: bytes, stream: io.BufferedIOBase, line: int) -> Iterator[tuple[int, Any]]:
@@ -213,7 +191,7 @@ def _array(rest: bytes, stream: io.BufferedIOBase, line: int) -> Iterator[tuple[
 
     After an element that is no JSON, goes on at the next line that begins an object.
     """
-    decode = json.JSONDecoder().raw_decode
+    read = json.JSONDecoder().raw_decode
     text = codecs.getincrementaldecoder("utf-8")(errors="replace")
     buffer = text.decode(rest)
     at, ended = 0, False
@@ -225,8 +203,8 @@ def _array(rest: bytes, stream: io.BufferedIOBase, line: int) -> Iterator[tuple[
             return
         if at < len(buffer):
             try:
-                value, end = decode(buffer, at)
-            except ValueError:
+                value, end = read(buffer, at)
+            except (ValueError, RecursionError):
                 pass
             else:
                 if end < len(buffer) or ended:  # a number or word could go on in the next chunk
@@ -251,6 +229,40 @@ def _array(rest: bytes, stream: io.BufferedIOBase, line: int) -> Iterator[tuple[
         ended = not chunk
         buffer = buffer[at:] + text.decode(chunk, final=ended)
         at = 0
+
+
+def _is_new(entry: LogEntry, seen: set[tuple[datetime, str]]) -> bool:
+    """Whether no file before held it. An entry without an id is taken for new."""
+    if not entry.insert_id:
+        return True
+    key = (entry.timestamp, entry.insert_id)
+    if key in seen:
+        return False
+    seen.add(key)
+    return True
+
+
+def _found(value: object, name: str, origin: str) -> Iterator[LogEntry | Gap | _Broken]:
+    """What a line or a decoded value holds, if it is anything but an entry as the API writes it."""
+    if isinstance(value, bytes):
+        try:
+            value = decode(value)
+        except (MsgspecError, ValueError, RecursionError):
+            if value.strip():
+                yield _Broken("not JSON", cut_off=not value.endswith(b"\n") and value[:1] == b"{")
+            return
+    if isinstance(value, _Broken):
+        yield value
+    elif refusal := _refusal(value, name):
+        yield refusal
+    else:
+        for raw in _entries_of(value):
+            try:
+                if not isinstance(raw, dict):
+                    raise BadEntry("not a JSON object")
+                yield parse_entry(cast("dict[str, Any]", raw), origin)
+            except BadEntry as problem:
+                yield _Broken(problem.reason)
 
 
 def _entries_of(value: object) -> Sequence[Any]:

@@ -1,13 +1,15 @@
 """What a reader of logs expects to find in an entry, whichever logger wrote it."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.json import decode
 
-from app.evidence.entries import BadEntry, level_of_text, parse_entry, to_sample
+from app.evidence.entries import BadEntry, level_of_text, parse_entry, parse_line, to_sample
 from app.evidence.model import HttpRequest, LogEntry, PayloadField, Severity
 from app.redact import Tally
 
@@ -238,3 +240,76 @@ def test_an_entry_of_any_shape_is_read_and_kept(raw: dict[str, Any]) -> None:
     read = parse_entry({**raw, "timestamp": AT}, "f:1")
     sample = to_sample(read, Tally())
     assert sample.severity == read.severity
+
+
+# --- the two ways to read a line ----------------------------------------------------------------------------------------
+
+LABELS = st.dictionaries(st.sampled_from(["service_name", "pod_name", "project_id", "instanceId"]), st.text(max_size=9))
+FINITE = JSON.filter(lambda value: "Infinity" not in json.dumps(value))
+WRITTEN = st.fixed_dictionaries(
+    {"timestamp": st.sampled_from([AT, "2026-03-04T05:06:07Z", "2026-03-04T05:06:07.9999999Z", "2026-03-04T07:06:07+02:00"])},
+    optional={
+        "insertId": st.text(max_size=8),
+        "logName": st.sampled_from(["projects/demo/logs/run.googleapis.com%2Fstderr", "projects/demo/logs/stderr", ""]),
+        "resource": st.fixed_dictionaries(
+            {"type": st.sampled_from(["cloud_run_revision", "k8s_container", "k8s_cluster", ""])},
+            optional={"labels": LABELS},
+        ),
+        "labels": LABELS,
+        "severity": st.sampled_from(["DEFAULT", "INFO", "ERROR", "EMERGENCY", "warn", "odd", ""]),
+        "trace": st.sampled_from(["projects/demo/traces/0af7", "0af7", ""]),
+        "textPayload": st.text(max_size=30),
+        "jsonPayload": st.dictionaries(INNER_KEYS, FINITE, max_size=5),
+        "protoPayload": st.dictionaries(INNER_KEYS, FINITE, max_size=5),
+        "httpRequest": st.fixed_dictionaries(
+            {"requestMethod": st.just("GET")}, optional={"requestUrl": st.just("https://h/a?b"), "status": FINITE}
+        ),
+        "sourceLocation": st.dictionaries(st.sampled_from(["file", "line", "function"]), st.text(max_size=5) | st.integers()),
+        "operation": st.fixed_dictionaries({"id": st.text(max_size=3)}, optional={"first": st.booleans()}),
+        "split": st.fixed_dictionaries({"uid": st.text(max_size=3), "index": st.integers(), "totalSplits": st.integers()}),
+        "spanId": st.text(max_size=3),
+        "receiveTimestamp": st.just("2026-03-04T05:06:09Z"),
+    },
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(WRITTEN)
+def test_a_line_as_the_api_writes_it_is_read_at_once_and_says_the_same(raw: dict[str, Any]) -> None:
+    line = json.dumps(raw).encode()
+    assert parse_line(line, "f:1") == parse_entry(decode(line), "f:1")
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    st.dictionaries(
+        KNOWN_KEYS | st.just("timestamp"), FINITE | st.just(AT) | st.dictionaries(INNER_KEYS, FINITE, max_size=4)
+    )
+)
+def test_a_line_in_any_other_form_says_the_same_or_is_left_to_the_patient_way(raw: dict[str, Any]) -> None:
+    line = json.dumps(raw).encode()
+    read = parse_line(line, "f:1")
+    try:
+        patiently = parse_entry(decode(line), "f:1")
+    except BadEntry:
+        assert read is None
+    else:
+        assert read in (None, patiently)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"", b"5", b"[]", b"null", b"{", b"{}", b'{"timestamp": null}', b'{"timestamp": "soon"}', b"\xff",
+        b'{"timestamp": "2026-03-04T05:06:07Z", "labels": {"a": 1}}',
+        b'{"timestamp": "2026-03-04T05:06:07Z", "labels": {"a": "\xff"}}',
+        b'{"timestamp": "2026-03-04T05:06:07Z", "textPayload": 5}',
+        b'{"timestamp": "2026-03-04T05:06:07Z", "textPayload": "\xff"}',
+        b'{"timestamp": "2026-03-04T05:06:07Z", "resource": "web"}',
+        b'{"timestamp": "0001-01-01T00:00:00+02:00"}',
+        b'{"timestamp": "2026-03-04T05:06:07Z", "jsonPayload": ' + b"[" * 100_000,
+        b'{"timestamp": "2026-03-04T05:06:07Z", "other": ' + b"[" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_is_not_in_the_form_of_the_api_is_left_to_the_patient_way(line: bytes) -> None:
+    assert parse_line(line, "f:1") is None

@@ -6,9 +6,10 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.evidence.joining import Joiner
-from app.evidence.model import LogEntry, PayloadField, Severity, Split
+from app.evidence.model import LogEntry, PayloadField, Severity, Split, Writer
 from app.evidence.stacktrace import parse_trace, trace_identity
 from tests.evidence.test_stacktrace import ALL, DOTNET, GO, JAVA, MONO, NODE, PHP, PYTHON_GROUP, RUBY
 
@@ -30,19 +31,9 @@ def entry(
         insert_id=origin or text[:20],
         timestamp=START + timedelta(milliseconds=ms),
         severity=severity,
-        log_id=stream,
-        resource_type="cloud_run_revision",
-        resource_labels={"service_name": "shop"},
-        labels={"instanceId": instance},
+        writer=Writer(stream, "cloud_run_revision", {"service_name": "shop"}, {"instanceId": instance}),
         field=field,
         message=text,
-        trace_text=None,
-        exception_type=None,
-        logger=None,
-        location=None,
-        http=None,
-        audit=None,
-        trace=None,
         split=split,
         origin=origin or text,
     )
@@ -161,8 +152,8 @@ def test_two_instances_that_fail_at_once_are_kept_apart(
     for first in order:
         source = (one or two) if first else (two or one)
         if source:
-            mixed.append(source.pop(0)._replace(timestamp=START + timedelta(milliseconds=len(mixed))))
-    mixed += [line._replace(timestamp=START + timedelta(milliseconds=100 + at)) for at, line in enumerate([*one, *two])]
+            mixed.append(replace(source.pop(0), timestamp=START + timedelta(milliseconds=len(mixed))))
+    mixed += [replace(line, timestamp=START + timedelta(milliseconds=100 + at)) for at, line in enumerate([*one, *two])]
     found = join(*(reversed(mixed) if descending else mixed))
     assert texts(found) == sorted([text, other])
 
