@@ -1,8 +1,8 @@
 """Log source over the Cloud Logging API: filter, paging, quota, and what went wrong told as gaps.
 
-Owns the plan of one audit's reads, the limiter that keeps a project's minute quota, and the step from protobuf to the mapping
-that the one parser reads. Leaves the filter texts to `filters.py`, reading an entry to `evidence/entries.py`, and which project
-may be read at all to its caller: entries of any other project are refused here and reported.
+Owns the plan of one audit's reads and the limiter that keeps a project's minute quota. Leaves the filter texts to `filters.py`,
+reading an entry to `log_wire.py`, and which project may be read at all to its caller: entries of any other project are refused
+here and reported.
 """
 
 import asyncio
@@ -10,24 +10,19 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import Any, Protocol, cast
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
-from google.api.monitored_resource_pb2 import MonitoredResource
 from google.api_core import exceptions
-from google.cloud.appengine_logging_v1.types import RequestLog
-from google.cloud.audit.audit_log_pb2 import AuditLog
 from google.cloud.logging_v2.types import ListLogEntriesRequest
-from google.protobuf.message import DecodeError
 
 from app.errors import SourceRefused, Unavailable
-from app.evidence.entries import BadEntry, parse_entry
+from app.evidence.entries import BadEntry
 from app.evidence.model import Gap, LogEntry, LogQuestion, LogsRead, Reading, ServiceName, Severity, Window
 from app.redact import cut
-from app.sources import filters
+from app.sources import filters, log_wire
 from app.sources.filters import Filter
 from app.sources.google_auth import no_token
 from app.sources.rest import enabling, mapping, text
@@ -42,10 +37,11 @@ _BACK_OFF = timedelta(seconds=2)
 _BEFORE_ONSET = timedelta(minutes=5)
 _AFTER_ONSET = timedelta(minutes=1)
 _SHARE_OF_THE_REST = 0.05
+_ERROR = Severity.ERROR
 
 
 class Client(Protocol):
-    """What is asked of `LoggingServiceV2AsyncClient`."""
+    """What is asked of `LoggingServiceV2AsyncClient`, over the transport of `log_wire.py`."""
 
     async def list_log_entries(self, request: Any, *, retry: Any, timeout: float) -> Any: ...  # noqa: ASYNC109 - the SDK's name
 
@@ -207,7 +203,7 @@ class CloudLogging:
         """When the newest entry was written, by one call for one entry. Raises `SourceRefused` and `Unavailable`."""
         step = _Step("newest", filters.every(filters.within(window)), window, pages=1)
         page = await self._page(step, "", size=1)
-        return page.entries[0].timestamp.ToDatetime(UTC) if page.entries else None
+        return log_wire.time_of(page.entries[0]) if page.entries else None
 
     # --- one step -----------------------------------------------------------------------------------------------------
 
@@ -257,7 +253,7 @@ class CloudLogging:
             try:
                 pager = await self._client.list_log_entries(request, retry=None, timeout=self._deadline)
                 async for page in pager.pages:
-                    return cast("Any", type(page)).pb(page)
+                    return page
             except exceptions.ResourceExhausted:
                 trouble = "the project's read quota is used up (RESOURCE_EXHAUSTED)"
             except (exceptions.DeadlineExceeded, exceptions.RetryError):
@@ -310,11 +306,11 @@ class CloudLogging:
 
     def _take(self, raw: Any, step: _Step, audit: _Audit) -> None:
         try:
-            entry = parse_entry(mapping_of(raw), step.origin)
+            entry = log_wire.read(raw, step.origin)
         except BadEntry:
             step.bad += 1
             return
-        project = entry.resource_labels.get("project_id") or _project_of(raw.log_name)
+        project = entry.writer.resource_labels.get("project_id") or _project_of(raw.log_name)
         if project not in self._allowed:
             audit.foreign += 1
             return
@@ -381,171 +377,3 @@ def _refused(reason: str, remedy: str) -> SourceRefused:
 def _project_of(log_name: str) -> str | None:
     kind, _, rest = log_name.partition("/")
     return rest.partition("/")[0] if kind == "projects" else None
-
-
-# --- protobuf to the parser's mapping ---------------------------------------------------------------------------------
-#
-# An audit does this for every entry, so nothing is turned into Python that the parser does not look at.
-
-_ERROR = Severity.ERROR
-_SEVERITY_NAMES = {int(severity): severity.name for severity in Severity}
-_moment = datetime.fromtimestamp
-_RESOURCES = 4_096
-"""Kept resources: entries of an incident name a few, over and over."""
-
-
-def mapping_of(raw: Any) -> Mapping[str, Any]:
-    """A LogEntry protobuf as the mapping that JSON of the API would give, with only what the parser reads.
-
-    Fields are tested before they are read: reading a missing member of a protobuf map would insert it.
-    """
-    found: dict[str, Any] = {
-        "insertId": raw.insert_id,
-        "logName": raw.log_name,
-        "severity": _SEVERITY_NAMES.get(raw.severity, "DEFAULT"),
-        "resource": _resource(raw.resource.SerializeToString()),
-    }
-    stamp = raw.timestamp
-    if not (seconds := stamp.seconds) and raw.HasField("receive_timestamp"):
-        stamp = raw.receive_timestamp
-        seconds = stamp.seconds
-    if seconds:
-        # `ToDatetime` costs six times as much. A double holds the microseconds of some thousand years to less than half of one.
-        try:
-            found["timestamp"] = _moment(seconds + stamp.nanos // 1000 / 1e6, UTC)
-        except (ValueError, OverflowError, OSError):
-            raise BadEntry("timestamp is out of range") from None
-    if labels := raw.labels:
-        found["labels"] = {name: labels[name] for name in labels}  # half the price of `dict(labels)`
-    if trace := raw.trace:
-        found["trace"] = trace
-    if text := raw.text_payload:
-        found["textPayload"] = text
-    elif raw.HasField("json_payload"):
-        found["jsonPayload"] = _struct(raw.json_payload)
-        if raw.HasField("source_location"):
-            place = raw.source_location
-            found["sourceLocation"] = {"file": place.file, "line": place.line, "function": place.function}
-    elif raw.HasField("proto_payload"):
-        found["protoPayload"] = _any(raw.proto_payload)
-        if raw.HasField("operation"):
-            found["operation"] = {"id": raw.operation.id, "first": raw.operation.first, "last": raw.operation.last}
-    if raw.HasField("http_request"):
-        request = raw.http_request
-        found["httpRequest"] = {
-            "requestMethod": request.request_method,
-            "requestUrl": request.request_url,
-            "status": request.status,
-            "latency": f"{request.latency.seconds + request.latency.nanos / 1e9}s"
-            if request.HasField("latency")
-            else None,
-        }
-    if raw.HasField("split"):
-        found["split"] = {"uid": raw.split.uid, "index": raw.split.index, "totalSplits": raw.split.total_splits}
-    return found
-
-
-@lru_cache(maxsize=_RESOURCES)
-def _resource(data: bytes) -> Mapping[str, Any]:
-    """A resource by its bytes; shared between the entries that have it, and changed by none."""
-    resource = MonitoredResource.FromString(data)
-    return {"type": resource.type, "labels": dict(resource.labels)}
-
-
-_LOOKED_INTO = frozenset(
-    {
-        "cause", "context", "err", "error", "exc", "exc_info", "exception", "labels", "log", "record",
-        "logging.googleapis.com/labels", "logging.googleapis.com/sourceLocation",
-    }
-)  # fmt: skip
-"""Structs that the parser opens anyway, where a payload has them."""
-
-
-def _struct(struct: Any) -> dict[str, Any]:
-    """The names of a struct with their values; what is nested deeper is opened when somebody looks."""
-    fields = struct.fields
-    found: dict[str, Any] = {}
-    for name in fields:  # `items()` of such a map is Python, and half as fast
-        value = fields[name]
-        found[name] = value.string_value or _value(value, name)
-    return found
-
-
-def _value(value: Any, name: str = "") -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return _struct(value.struct_value) if name in _LOOKED_INTO else _Nested(value.struct_value)
-    if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() and abs(number) < 2**53 else number
-    if kind == "list_value":
-        return [item.string_value or _value(item) for item in value.list_value.values]
-    if kind == "bool_value":
-        return value.bool_value
-    return "" if kind == "string_value" else None
-
-
-class _Nested(Mapping[str, Any]):
-    """A struct inside a struct, opened at the first look."""
-
-    __slots__ = ("_fields", "_struct")
-
-    def __init__(self, struct: Any) -> None:
-        self._struct = struct
-        self._fields: dict[str, Any] | None = None
-
-    def _opened(self) -> dict[str, Any]:
-        if self._fields is None:
-            self._fields = _struct(self._struct)
-        return self._fields
-
-    def __getitem__(self, key: str) -> Any:
-        return self._opened()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._opened())
-
-    def __len__(self) -> int:
-        return len(self._opened())
-
-
-def _any(packed: Any) -> dict[str, Any]:
-    """An audit or App Engine entry out of its envelope, field by field; other payload types are named and stay closed.
-
-    The whole is never opened: messages inside may be of types that nobody knows here, and `request` of a caller's secrets.
-    """
-    found: dict[str, Any] = {"@type": packed.type_url}
-    try:
-        if packed.type_url.endswith("google.cloud.audit.AuditLog"):
-            found |= _audit(AuditLog.FromString(packed.value))
-        elif packed.type_url.endswith("google.appengine.logging.v1.RequestLog"):
-            found |= _request_log(_REQUEST_LOG.FromString(packed.value))
-    except DecodeError:
-        pass  # what cannot be opened is still an entry, of a type that is named
-    return found
-
-
-def _audit(audit: Any) -> dict[str, Any]:
-    return {
-        "serviceName": audit.service_name,
-        "methodName": audit.method_name,
-        "resourceName": audit.resource_name,
-        "status": {"code": audit.status.code, "message": audit.status.message},
-        "authorizationInfo": [
-            {"permission": info.permission, "granted": info.granted, "resource": info.resource}
-            for info in audit.authorization_info
-        ],
-        **{part: _struct(getattr(audit, part)) for part in ("request", "response", "metadata") if audit.HasField(part)},
-    }
-
-
-_REQUEST_LOG: Any = cast("Any", RequestLog).pb()
-
-
-def _request_log(request: Any) -> dict[str, Any]:
-    return {
-        "method": request.method,
-        "resource": request.resource,
-        "status": request.status,
-        "line": [{"logMessage": line.log_message} for line in request.line],
-    }

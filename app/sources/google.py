@@ -17,6 +17,7 @@ from app.errors import Denied, SourceRefused
 from app.evidence.model import LiveRead, LogEntry, LogQuestion, LogsRead, Place
 from app.investigate import Deployments, Sources
 from app.policy.operator import Binding, Operator
+from app.sources import log_wire
 from app.sources.cloud_logging import Client, CloudLogging, Limiter
 from app.sources.cloud_run import CloudRun
 from app.sources.doctor import Doctor, Row
@@ -178,6 +179,6 @@ class _NoLogs:
 def connect_account(account: str | None) -> Tenant:
     """Clients with Application Default Credentials, or impersonating `account` with them. Raises `SourceRefused`."""
     access = find_access(account)
-    logging: Any = LoggingServiceV2AsyncClient(credentials=access.credentials)
+    logging: Any = LoggingServiceV2AsyncClient(credentials=access.credentials, transport=log_wire.Transport)
     http = httpx.AsyncClient(auth=GoogleAuth(access.credentials))
     return Tenant(http, logging, access.quota_project, access.account)

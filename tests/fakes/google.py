@@ -15,10 +15,10 @@ from typing import Any, cast
 import grpc
 from google.cloud.audit.audit_log_pb2 import AuditLog
 from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2AsyncClient
-from google.cloud.logging_v2.services.logging_service_v2.transports import LoggingServiceV2GrpcAsyncIOTransport
 from google.cloud.logging_v2.types import ListLogEntriesRequest, ListLogEntriesResponse, LogEntry
 from google.protobuf.json_format import ParseDict
 
+from app.sources import log_wire
 from app.sources.query_language import QueryError, matches, parse
 
 assert AuditLog.DESCRIPTOR.full_name == "google.cloud.audit.AuditLog", (
@@ -155,7 +155,7 @@ def serve_logging(fake: FakeLogging, *, secure: bool = False) -> Iterator[str]:
 def client_of(address: str, channel: Any = None) -> LoggingServiceV2AsyncClient:
     """The real client on an open channel. Must be made on the loop that uses it."""
     channel = channel or grpc.aio.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)])
-    return LoggingServiceV2AsyncClient(transport=LoggingServiceV2GrpcAsyncIOTransport(channel=channel))
+    return LoggingServiceV2AsyncClient(transport=log_wire.Transport(channel=channel))
 
 
 def shifted(entries: Sequence[dict[str, Any]], newest: datetime) -> list[dict[str, Any]]:
