@@ -5,7 +5,7 @@ Owns the order of the story: logs, revisions, history, probes, judgement, report
 audit and is never silent.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,8 +16,11 @@ from app.errors import SourceRefused, Unavailable
 from app.evidence.deployments import assemble_revisions
 from app.evidence.model import (
     Evidence,
+    Fingerprint,
     Gap,
+    GroupKind,
     HistoryFacts,
+    KnownRead,
     LiveRead,
     LogEntry,
     LogQuestion,
@@ -55,6 +58,12 @@ class Deployments(Protocol):
         ...
 
 
+class Errors(Protocol):
+    async def known(self, projects: Sequence[str], groups: Collection[Fingerprint]) -> KnownRead:
+        """Of `groups`, what is known beyond the window; a project that cannot be read costs only itself, as a gap."""
+        ...
+
+
 class Probes(Protocol):
     async def run(self, targets: Sequence[ProbeTarget], window: Window) -> tuple[ProbeResult, ...]:
         """One result per target, in order; trouble is a state of the result, never an error."""
@@ -72,6 +81,7 @@ class Sources:
     history: History | None = None
     deployments: Deployments | None = None
     probes: Probes | None = None
+    errors: Errors | None = None
     operator_claims: Mapping[RevisionName, str] = field(default_factory=dict[RevisionName, str])
     """Commits of revisions as stated on the command line; text, not yet resolved."""
 
@@ -121,9 +131,14 @@ async def investigate(
     revisions = assemble_revisions(observations, live.revisions, sources.operator_claims, window)
     revisions, history, more = await _history(sources, request, observations, revisions, onset)
     gaps += more
+    known = KnownRead(())
+    if sources.errors is not None and (traced := _traced(observations)):
+        known = await sources.errors.known(*traced)
+        gaps += known.gaps
     evidence = Evidence(
-        request, window, observations, read.readings, onset, revisions, history, probes=(), gaps=tuple(gaps)
-    )
+        request, window, observations, read.readings, onset, revisions, history, probes=(), gaps=tuple(gaps),
+        known=known.errors,
+    )  # fmt: skip
     if sources.probes is not None:
         evidence = await _probe(evidence, sources.probes)
     return conclude(evidence, page_url=page_url, github_calls=github_calls() if github_calls else None)
@@ -145,6 +160,13 @@ async def _probe(evidence: Evidence, probes: Probes) -> Evidence:
             break
         evidence = replace(evidence, probes=evidence.probes + await probes.run(targets, evidence.window))
     return evidence
+
+
+def _traced(observations: Observations) -> tuple[tuple[str, ...], frozenset[Fingerprint]] | None:
+    """Projects and failures that an error tracker may know: it groups by stack trace. None when there are none."""
+    groups = [group for group in observations.groups if group.kind is GroupKind.TRACE]
+    projects = tuple(sorted({group.latest.project for group in groups if group.latest.project}))
+    return (projects, frozenset(group.id for group in groups)) if projects else None
 
 
 def _places(observations: Observations) -> tuple[Place, ...]:

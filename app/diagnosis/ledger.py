@@ -540,6 +540,8 @@ def _first_rollout(evidence: Evidence, group: ErrorGroup) -> tuple[Revision, Rol
         since = revision.serving_since or revision.created_at
         if since is None or since <= evidence.window.start or group.first_seen - since > _NEAR_ROLLOUT:
             return None
+        if evidence.was_known(group.id, since):
+            return None  # by an error tracker, which looks further back than the window
         onset = evidence.onset
         if (
             onset is not None

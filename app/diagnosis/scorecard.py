@@ -297,12 +297,15 @@ def _deploys(evidence: Evidence, group: ErrorGroup) -> list[DeployEvent]:
 
 
 def deploy_at_onset(evidence: Evidence, group: ErrorGroup) -> DeployEvent | None:
-    """The last deploy that shortly precedes the group's beginning; None when there is none or none is known."""
+    """The last deploy that shortly precedes the group's beginning; None when there is none or none is known, and when the
+    failure is known to be older than the deploy."""
     began = group.first_seen
     near = [
         event
         for event in _deploys(evidence, group)
-        if event.kind is not DeployKind.FAILED and began - DEPLOY_NEAR <= event.at <= began + timedelta(seconds=30)
+        if event.kind is not DeployKind.FAILED
+        and began - DEPLOY_NEAR <= event.at <= began + timedelta(seconds=30)
+        and not evidence.was_known(group.id, event.at)
     ]
     return max(near, key=lambda event: event.at, default=None)
 

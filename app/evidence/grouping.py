@@ -153,6 +153,12 @@ class Grouper:
         return Groups(groups, found, self.trace_of)
 
 
+def fingerprint_of_trace(text: str) -> Fingerprint | None:
+    """The identity of the failure whose trace `text` is or holds, as `Grouper` would give it; None without a trace."""
+    raw = parse_trace(text) if may_hold_trace(text) else None
+    return None if raw is None else _fingerprint(GroupKey(True, GroupKind.TRACE, trace_identity(raw), "", -1), ())
+
+
 def is_request(entry: LogEntry, http: HttpRequest) -> bool:
     """Whether the entry says nothing but that a request was answered: its text is empty or names the request again."""
     message = entry.message

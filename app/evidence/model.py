@@ -846,6 +846,29 @@ class LiveRead:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownError:
+    """What an error tracker knows of a group beyond what was read; approximate, by its own word.
+
+    `count` is of the 30 days up to the time of reading. `services` may be cut short. `url` opens it there.
+    """
+
+    group: Fingerprint
+    first_seen: datetime
+    last_seen: datetime
+    count: int
+    services: tuple[Redacted, ...]
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRead:
+    """The groups that an error tracker has, and a gap for each project that could not be read."""
+
+    errors: tuple[KnownError, ...]
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LogQuestion:
     """What to look for. `services` empty: all that the source is bound to. `window` None: all there is (files only)."""
 
@@ -924,6 +947,9 @@ class Request:
     scope: Scope = Scope()
 
 
+_TRACKER_IS_OFF_BY = timedelta(minutes=10)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All that a judgement may rest on. Same evidence, same report, byte for byte."""
@@ -937,3 +963,13 @@ class Evidence:
     history: HistoryFacts
     probes: tuple[ProbeResult, ...]
     gaps: tuple[Gap, ...]
+    known: tuple[KnownError, ...] = ()
+
+    def known_error(self, group: Fingerprint) -> KnownError | None:
+        """The earliest that any project's tracker has of it."""
+        return min((one for one in self.known if one.group == group), key=lambda one: one.first_seen, default=None)
+
+    def was_known(self, group: Fingerprint, before: datetime) -> bool:
+        """Whether the failure was seen before a time, by more than what the tracker's times may be off."""
+        known = self.known_error(group)
+        return known is not None and before - known.first_seen > _TRACKER_IS_OFF_BY

@@ -144,6 +144,8 @@ def build_report(
 def evidence_digest(evidence: Evidence) -> str:
     """SHA-256 over the evidence as JSON with sorted keys, so that fresh and loaded evidence have one digest."""
     plain = _adapter().dump_python(evidence, mode="json")
+    if not evidence.known:
+        del plain["known"]  # so that what was saved before there was such a field keeps its id
     return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -530,7 +532,15 @@ class _Builder:
                 minutes[peak],
                 _minute(peak),
             )
+        if causes and self._evidence.was_known(causes[0].id, self._evidence.window.start):
+            text = (*text, *self._known_since(causes[0].id))
         return self._observe(text, ref)
+
+    def _known_since(self, group: Fingerprint) -> Sentence:
+        known = self._evidence.known_error(group)
+        assert known is not None, "it was known"
+        words = " Error Reporting knows it since {}, about {} times in 30 days: it is older than this window."
+        return sentence(words, known.first_seen, known.count)
 
     # --- code ----------------------------------------------------------------------------------------------------------
 

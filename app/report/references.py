@@ -34,6 +34,7 @@ from app.evidence.model import (
     Evidence,
     Fingerprint,
     GroupKind,
+    KnownError,
     ProbeResult,
     Reading,
     RevisionName,
@@ -193,6 +194,7 @@ class References:
             ("last", rfc3339(group.last_seen)),
             ("entries", str(group.entries)),
             ("filter", query),
+            *_known_detail(self._evidence.known_error(group.id)),
         )
         return EvidenceItem(id_, "count", what, url, command, detail)
 
@@ -411,6 +413,14 @@ def _literal(group: ErrorGroup) -> str | None:
         if len(best) >= _SHORTEST_LITERAL:
             return best[:_LITERAL_LENGTH].strip()
     return None
+
+
+def _known_detail(known: KnownError | None) -> list[tuple[str, str]]:
+    if known is None:
+        return []
+    told = f"first seen {rfc3339(known.first_seen)}, last seen {rfc3339(known.last_seen)}, about {known.count:,} in 30 days"
+    services = [("its services", ", ".join(known.services))] if known.services else []
+    return [("Error Reporting", told), *services, ("its page", known.url)]
 
 
 def _reading_detail(reading: Reading) -> list[tuple[str, str]]:

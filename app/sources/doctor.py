@@ -88,6 +88,15 @@ NEEDS: tuple[Need, ...] = (
         ),
     ),
     Need(
+        "roles/errorreporting.viewer",
+        ("errorreporting.groups.list",),
+        "clouderrorreporting.googleapis.com",
+        "since when a failure is known, beyond the window, is not told",
+        "/v1beta1/projects/{project}/groupStats",
+        "nextPageToken",
+        (("pageSize", "1"), ("timeRange.period", "PERIOD_1_HOUR")),
+    ),
+    Need(
         "roles/servicehealth.viewer",
         ("servicehealth.events.list",),
         "servicehealth.googleapis.com",

@@ -21,6 +21,7 @@ from app.sources import log_wire
 from app.sources.cloud_logging import Client, CloudLogging, Limiter
 from app.sources.cloud_run import CloudRun
 from app.sources.doctor import Doctor, Row
+from app.sources.error_reporting import ErrorReporting
 from app.sources.gke import Clusters
 from app.sources.google_auth import GoogleAuth, find_access
 from app.sources.monitoring import EntryCounts, Monitoring
@@ -114,11 +115,12 @@ class GoogleSources:
             self._public = httpx.AsyncClient()
             self._feed = PublicFeed(Rest(self._public, address=self._address))
         rest = Rest(tenant.http, address=self._address)
-        # A view may show less than its project, so the project's own count would say nothing about it.
+        # A view may show less than its project, so the project's own counts and errors would say nothing about it.
         counts = None if grant.views else EntryCounts(Monitoring(rest), sorted(grant.projects))
         return Sources(
             logs=CloudLogging(tenant.logging, grant.resources, grant.projects, self._limiter(tenant), counts=counts),
             deployments=_Live((CloudRun(rest, grant.projects), Clusters(Monitoring(rest), grant.projects))),
+            errors=None if grant.views else ErrorReporting(rest),
             probes=GoogleProbes(rest, self._feed, grant.projects),
         )
 

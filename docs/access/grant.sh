@@ -23,6 +23,7 @@ roles=(
   roles/container.clusterViewer
   roles/redis.viewer
   roles/monitoring.viewer
+  roles/errorreporting.viewer
   roles/servicehealth.viewer
   roles/cloudbuild.builds.viewer
 )
@@ -34,6 +35,7 @@ apis=(
   container.googleapis.com
   redis.googleapis.com
   monitoring.googleapis.com
+  clouderrorreporting.googleapis.com
   servicehealth.googleapis.com
   cloudbuild.googleapis.com
   cloudresourcemanager.googleapis.com

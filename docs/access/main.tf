@@ -35,6 +35,7 @@ locals {
     "roles/container.clusterViewer",
     "roles/redis.viewer",
     "roles/monitoring.viewer",
+    "roles/errorreporting.viewer",
     "roles/servicehealth.viewer",
     "roles/cloudbuild.builds.viewer",
   ]
@@ -46,6 +47,7 @@ locals {
     "container.googleapis.com",
     "redis.googleapis.com",
     "monitoring.googleapis.com",
+    "clouderrorreporting.googleapis.com",
     "servicehealth.googleapis.com",
     "cloudbuild.googleapis.com",
     "cloudresourcemanager.googleapis.com",

@@ -25,6 +25,7 @@ APIS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "google"
 ]
 
 PERMISSIONS = {
+    "clouderrorreporting.projects.groupStats.list": "errorreporting.groups.list",
     "cloudbuild.projects.builds.list": "cloudbuild.builds.list",
     "cloudbuild.projects.locations.builds.get": "cloudbuild.builds.get",
     "container.projects.locations.clusters.get": "container.clusters.get",
@@ -33,9 +34,11 @@ PERMISSIONS = {
     "monitoring.projects.timeSeries.list": "monitoring.timeSeries.list",
     "redis.projects.locations.instances.get": "redis.instances.get",
     "redis.projects.locations.instances.list": "redis.instances.list",
+    "run.projects.locations.jobs.get": "run.jobs.get",
     "run.projects.locations.services.get": "run.services.get",
     "run.projects.locations.services.list": "run.services.list",
     "run.projects.locations.services.revisions.list": "run.revisions.list",
+    "secretmanager.projects.secrets.versions.get": "secretmanager.versions.get",
     "sql.instances.get": "cloudsql.instances.get",
     "sql.instances.list": "cloudsql.instances.list",
     "sql.operations.list": "cloudsql.instances.get",

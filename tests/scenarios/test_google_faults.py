@@ -15,6 +15,7 @@ from app.investigate import Findings, Sources, investigate
 from app.report import render
 from app.sources.cloud_logging import CloudLogging, Limiter, Plan
 from app.sources.cloud_run import CloudRun
+from app.sources.error_reporting import ErrorReporting
 from app.sources.monitoring import EntryCounts, Monitoring
 from app.sources.probes import GoogleProbes, PublicFeed
 from app.sources.rest import Rest
@@ -85,6 +86,7 @@ async def opened(logging: FakeLogging, google: FakeGoogle, plan: Plan) -> AsyncI
                 ),
                 deployments=CloudRun(rest, projects),
                 probes=GoogleProbes(rest, PublicFeed(rest), projects, clock=lambda: NOW),
+                errors=ErrorReporting(rest),
             )  # fmt: skip
 
 
@@ -190,6 +192,42 @@ async def test_more_failures_than_were_read_are_counted_by_the_provider(
     findings = await audit(logging, google, Plan(failures=1, rest=0))
     (gap,) = (gap for gap in findings.evidence.gaps if gap.source == "logs")
     assert "; 1,000 failing entries were read" in gap.reason
+
+
+TRACE = 'Traceback (most recent call last):\n  File "/app/web.py", line 3, in pay\n    charge()\nValueError: no price'
+
+
+async def test_a_failure_that_is_older_than_the_window_is_not_said_to_begin_in_it(
+    logging: FakeLogging, google: FakeGoogle
+) -> None:
+    for one in logging.entries:
+        one["textPayload"] = TRACE
+    deploy = entry(
+        -60, project="shop-prod", severity="INFO", textPayload=None, resource=logging.entries[0]["resource"],
+        logName="projects/shop-prod/logs/cloudaudit.googleapis.com%2Fsystem_event",
+        protoPayload={
+            "@type": "type.googleapis.com/google.cloud.audit.AuditLog", "serviceName": "run.googleapis.com",
+            "methodName": "/Services.ReplaceService", "status": {},
+            "response": {"metadata": {"name": "web-00002-b"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}},
+        },
+    )  # fmt: skip
+    moved = START + timedelta(hours=2)
+    for number, one in enumerate([deploy, *logging.entries]):
+        one["timestamp"] = (moved + timedelta(minutes=number)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    logging.entries.append(deploy)
+    said = "after a deploy"
+    assert said in shown(await audit(logging, google))
+    old = {
+        "count": "8123", "firstSeenTime": "2026-01-05T10:00:00Z", "lastSeenTime": "2026-03-04T06:00:00Z",
+        "group": {"groupId": "CKa1"}, "representative": {"message": TRACE},
+    }  # fmt: skip
+    google.put("clouderrorreporting.googleapis.com/v1beta1/projects/shop-prod/groupStats", {"errorGroupStats": [old]})
+    text = shown(await audit(logging, google))
+    assert said not in text
+    assert "Error Reporting knows it since 2026-01-05 10:00:00 UTC, about 8,123 times in 30 days" in text
+    google.troubles["clouderrorreporting.googleapis.com"] = 403
+    text = shown(await audit(logging, google))
+    assert "roles/errorreporting.viewer on shop-prod" in text
 
 
 REST_TROUBLES: list[RestTrouble] = [401, 403, 404, 429, 500, "malformed", "not an object", "slow", "reset"]

@@ -15,11 +15,13 @@ from typing import Any
 
 WANTED = {
     "cloudbuild.v1": ["projects.locations.builds.get", "projects.builds.list"],
+    "clouderrorreporting.v1beta1": ["projects.groupStats.list"],
     "cloudresourcemanager.v3": ["projects.testIamPermissions"],
     "container.v1": ["projects.locations.clusters.get", "projects.locations.clusters.list"],
     "monitoring.v3": ["projects.timeSeries.list"],
+    "secretmanager.v1": ["projects.secrets.versions.get"],
     "redis.v1": ["projects.locations.instances.get", "projects.locations.instances.list"],
-    "run.v2": ["projects.locations.services.get", "projects.locations.services.list",
+    "run.v2": ["projects.locations.jobs.get", "projects.locations.services.get", "projects.locations.services.list",
                "projects.locations.services.revisions.list"],
     "sqladmin.v1": ["instances.get", "instances.list", "operations.list"],
     "vpcaccess.v1": ["projects.locations.connectors.get", "projects.locations.connectors.list"],
