@@ -27,8 +27,8 @@ PACE = timedelta(seconds=1)
 TOKEN_LIFE = timedelta(minutes=50)
 READS = 3
 """Attempts for a read that met a broken gateway; writes are never repeated here."""
-
-
+UNTOLD = timedelta(seconds=60)
+"""How long a limit holds when the answer does not say, as GitHub asks."""
 REMEMBERED = 500
 """Answers kept for asking again with their tag: what has not changed since costs nothing of the hour's limit."""
 LARGEST_REMEMBERED = 64 * 1024
@@ -37,6 +37,8 @@ LARGEST_REMEMBERED = 64 * 1024
 
 class Refused(Exception):
     """GitHub answered no: 404 hidden or gone, 403 not permitted, 410 gone, 422 not acceptable."""
+
+    GONE = (404, 410, 451)
 
     def __init__(self, status: int, message: str, path: str) -> None:
         super().__init__(f"{status} {message} ({path})")
@@ -149,6 +151,13 @@ class GitHub:
             finally:
                 gate.next_write = self._clock() + self._pace.total_seconds()
 
+    def limited(self, installation: int | None, answer: httpx.Response) -> Unavailable:
+        """What a limit means that GraphQL tells of in an answer with status 200; its headers say when it ends."""
+        reset = answer.headers.get("x-ratelimit-reset", "")
+        left = float(reset) - time.time() if answer.headers.get("x-ratelimit-remaining") == "0" and reset else 0.0
+        after = timedelta(seconds=left) if left > 0 else UNTOLD
+        return _closed(self._gates.setdefault(installation, _Gate()), self._clock(), after)
+
     async def _warm(
         self, gate: _Gate, installation: int | None, method: str, path: str, params: Mapping[str, Any] | None, body: Any
     ) -> httpx.Response:
@@ -205,17 +214,23 @@ def _meaning(error: GitHubException, gate: _Gate, path: str, now: float) -> Refu
     while isinstance(inner, RequestError) and not isinstance(inner, RequestFailed):
         inner = cast(Exception, inner.exc)  # pyright: ignore[reportUnknownMemberType]  # generic without its argument
     if isinstance(inner, RateLimitExceeded):
-        gate.closed_until = now + inner.retry_after.total_seconds()
-        return Unavailable("GitHub's rate limit is reached", retry_after=inner.retry_after)
+        return _closed(gate, now, max(inner.retry_after, timedelta(seconds=1)))
     if isinstance(inner, RequestFailed):
-        status = inner.response.status_code
-        if status == 429 or status >= 500:
-            after = timedelta(seconds=60) if status == 429 else None
-            return Unavailable(f"GitHub answered {status}", retry_after=after)
-        return Refused(status, _message(inner.response.raw_response), path)
+        status, said = inner.response.status_code, _message(inner.response.raw_response)
+        if status == 429 or (status == 403 and "rate limit" in said.lower()):
+            return _closed(gate, now, UNTOLD)
+        if status >= 500:
+            return Unavailable(f"GitHub answered {status}")
+        return Refused(status, said, path)
     if isinstance(inner, httpx.HTTPError):
         return Unavailable(f"GitHub cannot be reached: {type(inner).__name__}")
     raise error
+
+
+def _closed(gate: _Gate, now: float, after: timedelta) -> Unavailable:
+    """Nobody of the installation knocks before the time is over."""
+    gate.closed_until = max(gate.closed_until, now + after.total_seconds())
+    return Unavailable("GitHub's rate limit is reached", retry_after=after)
 
 
 def _message(response: httpx.Response) -> str:
@@ -249,8 +264,9 @@ class Session:
         self.limit = limit
 
     async def get(self, path: str, **params: Any) -> Any:
-        """The answer as JSON values."""
-        return orjson.loads((await self._call("GET", path, params, None)).content)
+        """The answer as JSON values; None for one without content."""
+        content = (await self._call("GET", path, params, None)).content
+        return orjson.loads(content) if content else None
 
     async def pages(self, path: str, *, most: int = 10, **params: Any) -> list[Any]:
         """A list read page by page, a hundred at a time; at most `most` pages."""
@@ -288,7 +304,10 @@ class Session:
 
     async def _graphql(self, method: str, document: str, variables: Mapping[str, Any], *, parts: bool = False) -> Any:
         body = {"query": document, "variables": variables}
-        answer = orjson.loads((await self._call(method, _graphql_address(self.github), None, body)).content)
+        response = await self._call(method, _graphql_address(self.github), None, body)
+        answer = orjson.loads(response.content)
+        if any(error.get("type") == "RATE_LIMITED" for error in answer.get("errors") or ()):
+            raise self.github.limited(self.installation, response)
         told = parts and dig(answer, "data", "repository") is not None
         if answer.get("errors") and not told:
             raise Refused(422, str(answer["errors"][0].get("message", ""))[:200], "graphql")

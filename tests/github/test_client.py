@@ -108,10 +108,51 @@ async def test_a_limit_is_waited_for_and_nobody_else_knocks(response: httpx.Resp
     with pytest.raises(Unavailable) as trouble:
         await github.installation(1).get("/x")
     assert trouble.value.retry_after == timedelta(seconds=wait)
-    if "retry-after" in response.headers:
-        with pytest.raises(Unavailable):
-            await github.installation(1).get("/y")
-        assert len(wire.times("GET")) == 1
+    with pytest.raises(Unavailable):
+        await github.installation(1).get("/y")
+    assert len(wire.times("GET")) == 1
+
+
+async def test_a_limit_that_only_its_words_tell_of_is_a_limit() -> None:
+    said = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
+    wire = Wire(answers(httpx.Response(403, json=said)))
+    session = wire.github().installation(1)
+    for _ in range(2):
+        with pytest.raises(Unavailable) as trouble:
+            await session.write("POST", "/x", {})
+        assert trouble.value.retry_after == timedelta(seconds=60)
+    assert len(wire.times("POST")) == 1
+
+
+async def test_the_hour_that_is_used_up_is_waited_for() -> None:
+    reset = int((datetime.now(UTC) + timedelta(minutes=20)).timestamp())
+    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(reset)}
+    wire = Wire(answers(httpx.Response(403, headers=headers, json={"message": "API rate limit exceeded"})))
+    github = wire.github()
+    with pytest.raises(Unavailable) as trouble:
+        await github.installation(1).get("/x")
+    assert trouble.value.retry_after is not None
+    assert timedelta(minutes=19) < trouble.value.retry_after <= timedelta(minutes=20)
+    wire.answer = ok
+    await github.installation(2).get("/x")
+    with pytest.raises(Unavailable):
+        await github.installation(1).get("/y")
+    await wire.sleep(1201)
+    await github.installation(1).get("/y")
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9999999999"}])
+async def test_a_limit_of_graphql_comes_with_status_200(headers: dict[str, str]) -> None:
+    said = {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}], "data": None}
+    wire = Wire(answers(httpx.Response(200, headers=headers, json=said)))
+    session = wire.github().installation(1)
+    with pytest.raises(Unavailable) as trouble:
+        await session.query("query { viewer { login } }")
+    assert trouble.value.retry_after is not None
+    assert (trouble.value.retry_after == timedelta(seconds=60)) == (headers == {})
+    with pytest.raises(Unavailable):
+        await session.get("/y")
+    assert wire.times("GET") == []
 
 
 @pytest.mark.parametrize("status", [403, 404, 410, 422])
