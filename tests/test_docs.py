@@ -126,13 +126,6 @@ def test_every_signature_has_its_page() -> None:
     assert sorted(signature.id for signature in CATALOGUE if signature.id not in pages) == []
 
 
-def test_the_app_asks_for_the_events_that_are_handled() -> None:
-    manifest = yaml.safe_load((ROOT / "app.yml").read_text("utf-8"))
-    handled = (ROOT / "app" / "github" / "webhooks.py").read_text("utf-8")
-    assert [event for event in manifest["default_events"] if f'"{event}"' not in handled] == []
-    assert {name for name, level in manifest["default_permissions"].items() if level == "write"} == {"issues", "checks"}
-
-
 HOSTS = re.compile(
     "|".join(("py" + r"pi\.org", "python" + r"hosted\.org", "npm" + r"js\.(?:org|com)", "deb" + r"ian\.org"))
 )

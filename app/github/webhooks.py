@@ -46,7 +46,8 @@ class Event:
     """One delivery, mapped. Ids key everything, because names change; names are for addresses and for the reader.
 
     `issue` None for deployments and installations; of a pull request it is the number. `lines` are the command lines of a
-    comment, `label` the added label. `environment` belongs to a deployment, `sha` to it or to the head of a pull request.
+    comment, `label` the added label. `environment` belongs to a deployment, `workflow` is the name of one that
+    may have deployed, `sha` belongs to either or to the head of a pull request.
     `sender` is a login, `sender_is_bot` by its account type.
     """
 
@@ -63,6 +64,7 @@ class Event:
     label: str | None = None
     environment: str | None = None
     sha: str | None = None
+    workflow: str | None = None
 
     @property
     def subject(self) -> str:
@@ -106,6 +108,7 @@ class _Repository(_Tolerant):
     id: int
     full_name: str
     private: bool = True
+    default_branch: str = ""
 
 
 class _Label(_Tolerant):
@@ -153,6 +156,14 @@ class _DeploymentStatus(_Tolerant):
     state: str
 
 
+class _WorkflowRun(_Tolerant):
+    name: str | None = None
+    head_sha: str
+    head_branch: str | None = None
+    event: str = ""
+    conclusion: str | None = None
+
+
 class _Payload(_Tolerant):
     """Everything optional: which parts must be there depends on the event, and `_need` says so."""
 
@@ -167,9 +178,10 @@ class _Payload(_Tolerant):
     pull_request: _PullRequest | None = None
     deployment: _Deployment | None = None
     deployment_status: _DeploymentStatus | None = None
+    workflow_run: _WorkflowRun | None = None
 
 
-HANDLED = frozenset({"issues", "issue_comment", "deployment_status", "pull_request", "installation"})
+HANDLED = frozenset({"issues", "issue_comment", "deployment_status", "workflow_run", "pull_request", "installation"})
 _ISSUE_KINDS = {
     "labeled": EventKind.LABELED,
     "reopened": EventKind.REOPENED,
@@ -183,6 +195,8 @@ def read_event(name: str, body: bytes) -> Event | None:
     """The event of a verified delivery; None when it does not concern us. Raises `BadDelivery`."""
     if name not in HANDLED or (name == "issue_comment" and b"audit" not in body.lower()):
         return None
+    if name == "workflow_run" and b'"success"' not in body:
+        return None  # most of them: three deliveries for every run of every workflow
     try:
         raw: object = orjson.loads(body)
         payload = _Payload.model_validate(raw)
@@ -197,6 +211,8 @@ def read_event(name: str, body: bytes) -> Event | None:
             return _comment_event(payload)
         case "deployment_status":
             return _deployment_event(payload)
+        case "workflow_run":
+            return _workflow_event(payload)
         case "pull_request":
             return _proposal_event(payload)
         case _:
@@ -278,6 +294,16 @@ def _deployment_event(payload: _Payload) -> Event | None:
     return _event(EventKind.DEPLOYED, payload, environment=str(cut(deployment.environment)), sha=deployment.sha.lower())
 
 
+def _workflow_event(payload: _Payload) -> Event | None:
+    """A run that succeeded on the default branch may have deployed; configuration says which ones do."""
+    run, repository = _need(payload.workflow_run, "workflow_run"), _need(payload.repository, "repository")
+    if payload.action != "completed" or run.conclusion != "success" or not run.name:
+        return None
+    if run.head_branch != repository.default_branch or run.event.startswith("pull_request"):
+        return None  # a branch of a stranger's copy may be called the same
+    return _event(EventKind.DEPLOYED, payload, workflow=str(cut(run.name)), sha=run.head_sha.lower())
+
+
 def _event(
     kind: EventKind,
     payload: _Payload,
@@ -288,6 +314,7 @@ def _event(
     label: str | None = None,
     environment: str | None = None,
     sha: str | None = None,
+    workflow: str | None = None,
 ) -> Event | None:
     repository, sender = _need(payload.repository, "repository"), _need(payload.sender, "sender")
     is_bot = sender.type == "Bot" or sender.login.endswith("[bot]")
@@ -307,6 +334,7 @@ def _event(
         label=label,
         environment=environment,
         sha=sha,
+        workflow=workflow,
     )
 
 

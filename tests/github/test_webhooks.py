@@ -110,3 +110,35 @@ def test_a_successful_deployment_is_told() -> None:
     event = read_event("deployment_status", body)
     assert event is not None
     assert (event.kind, event.environment, event.sha) == (EventKind.DEPLOYED, "production", "ab" * 20)
+
+
+RUN = {"name": "Deploy", "head_sha": "AB" * 20, "head_branch": "main", "event": "push", "conclusion": "success"}
+HERE = {"id": 1, "full_name": "acme/shop", "default_branch": "main"}
+
+
+def run(**changes: object) -> bytes:
+    return payload(action="completed", repository=HERE, workflow_run={**RUN, **changes})
+
+
+def test_a_workflow_that_succeeded_on_the_default_branch_may_have_deployed() -> None:
+    event = read_event("workflow_run", run())
+    assert event is not None
+    assert (event.kind, event.workflow, event.sha) == (EventKind.DEPLOYED, "Deploy", "ab" * 20)
+    assert event.environment is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"conclusion": "failure"},
+        {"conclusion": None},
+        {"head_branch": "feature"},
+        {"head_branch": None},
+        {"event": "pull_request"},
+        {"event": "pull_request_target"},
+        {"name": None},
+    ],
+    ids=str,
+)
+def test_other_runs_are_nothing(changes: dict[str, object]) -> None:
+    assert read_event("workflow_run", run(**changes)) is None
