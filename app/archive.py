@@ -326,6 +326,31 @@ class Archive:
                 {"repository_id": repository_id, "issue": issue, "state": state},
             )
 
+    def change_incident(self, repository_id: int, issue: int, change: Callable[[str], str]) -> str:
+        """Replace the state by `change` of it, with nobody in between; it begins as `{}`. Returns the state from before."""
+        names = {"repository_id": repository_id, "issue": issue}
+        lock = "" if self._engine.dialect.name == "sqlite" else " FOR UPDATE"  # SQLite locks as a whole
+        with self._engine.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO incidents (repository_id, issue, state) VALUES (:repository_id, :issue, '{}')"
+                    " ON CONFLICT (repository_id, issue) DO NOTHING"
+                ),
+                names,
+            )
+            row = connection.execute(
+                text(f"SELECT state FROM incidents WHERE repository_id = :repository_id AND issue = :issue{lock}"),  # noqa: S608  a constant
+                names,
+            ).one()
+            before = str(row[0])
+            after = change(before)
+            if after != before:
+                connection.execute(
+                    text("UPDATE incidents SET state = :state WHERE repository_id = :repository_id AND issue = :issue"),
+                    {**names, "state": after},
+                )
+        return before
+
     def incidents_of(self, repository_id: int) -> tuple[tuple[int, str], ...]:
         with self._engine.connect() as connection:
             rows = connection.execute(

@@ -4,6 +4,7 @@ Owns the state of an incident and every decision about time, as plain functions 
 it (a chain, each look enqueueing the next) to `worker.py`, and reading and writing to `respond.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,10 +15,37 @@ from app.evidence.model import Evidence
 MOST_REMINDERS = 3
 """Of one call: who has not answered three times is not reached this way."""
 
-QUIET = frozenset({"RESOLVED", "NO MATCHING FAILURES"})
-"""Statuses after which a watch has nothing left to look for."""
+OVER = frozenset({"RESOLVED", "NO MATCHING FAILURES"})
+"""Statuses that ask nothing of anybody. Only judgement says them: time that passes never makes one of another."""
 LOOKS_UNTIL_QUIET = 2
 """A watch ends when this many looks in a row found it quiet: one silent half hour may be a pause."""
+LONGEST_RECHECK = timedelta(days=14)
+"""Since somebody last asked: who has not looked at it for two weeks is not helped by a fresh report."""
+SAME_DEPLOYMENT = timedelta(minutes=30)
+"""Within it, two events about one commit tell of one deployment."""
+MOST_NOTES = 50
+"""Of what was told outside of GitHub; older ones cannot be repeated any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What is known of one environment of an issue. `environment` "": the unnamed one.
+
+    `since` is where its first audit began to read: follow-ups read from there on, so that a failure that stopped is still
+    seen. `services` are those that were asked for. `asked_at` is when a person last asked. `dropped`: somebody deleted the
+    report, which ends follow-ups until somebody asks.
+    """
+
+    environment: str
+    status: str
+    since: datetime
+    services: tuple[str, ...]
+    asked_at: datetime
+    dropped: bool = False
+
+    @property
+    def over(self) -> bool:
+        return self.status in OVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +54,9 @@ class Incident:
 
     `watch_until` None: not watched. `chain` numbers watches, so that the looks of an ended one find out. `acked_by` is the
     login of whoever took over. `escalated` are the configured keys (`infrastructure`) that were called; each is called once.
-    `calls` names the commands that made these calls, so that a repeat of one after a crash is no second call.
+    `calls` names the commands that made these calls, so that a repeat of one after a crash is no second call. `assigned` are
+    the keys whose people were assigned, `told` what was sent outside of GitHub. `labels` are those that we last wanted there,
+    None: none were ever written; `label_ids` are theirs, by which a renamed one is known again.
     """
 
     watch_until: datetime | None = None
@@ -37,6 +67,14 @@ class Incident:
     escalated: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     closed: bool = False
+    courses: tuple[Course, ...] = ()
+    assigned: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = None
+    label_ids: tuple[int, ...] = ()
+
+    def course(self, environment: str | None) -> Course | None:
+        return next((course for course in self.courses if course.environment == (environment or "")), None)
 
 
 INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
@@ -70,10 +108,94 @@ def is_due(incident: Incident, chain: int, now: datetime) -> bool:
 
 def after_look(incident: Incident, status: str) -> Incident:
     """Count quiet looks; enough of them in a row end the watch."""
-    quiet = incident.quiet_looks + 1 if status in QUIET else 0
+    quiet = incident.quiet_looks + 1 if status in OVER else 0
     if quiet >= LOOKS_UNTIL_QUIET:
         return replace(incident, watch_until=None, quiet_looks=quiet)
     return replace(incident, quiet_looks=quiet)
+
+
+def after_audit(
+    incident: Incident,
+    environment: str | None,
+    status: str,
+    *,
+    start: datetime,
+    services: tuple[str, ...],
+    now: datetime,
+    asked: bool,
+) -> Incident:
+    """Note what an audit found. `asked`: by a person, not by time or an event."""
+    known = incident.course(environment)
+    if known is None:
+        course = Course(environment or "", status, start, services, now)
+    else:
+        course = replace(known, status=status, since=min(known.since, start))
+        if asked:
+            course = replace(course, services=services, asked_at=now, dropped=False)
+    others = tuple(one for one in incident.courses if one.environment != course.environment)
+    return replace(incident, courses=tuple(sorted((*others, course), key=lambda one: one.environment)))
+
+
+def dropped(incident: Incident, environment: str | None) -> Incident:
+    """Somebody deleted the report of `environment`: nothing more is written by itself."""
+    courses = tuple(
+        replace(one, dropped=True) if one.environment == (environment or "") else one for one in incident.courses
+    )
+    return unwatch(replace(incident, courses=courses))
+
+
+def start_of(
+    course: Course | None, now: datetime, *, default: timedelta, longest: timedelta, end: datetime
+) -> datetime:
+    """Where an audit begins to read when nobody says: where the incident's first one did, as far as configuration lets it.
+
+    What is over and lies further back than that is another incident.
+    """
+    start = end - default
+    if course is None or (course.over and now - course.since > longest):
+        return start
+    return max(min(start, course.since), end - longest)
+
+
+def goes_on(incident: Incident, environment: str | None, now: datetime) -> bool:
+    """Whether an environment of the issue is still to be looked at by time or after a deployment, without being watched."""
+    course = incident.course(environment)
+    return (
+        course is not None
+        and not course.over
+        and not course.dropped
+        and not incident.closed
+        and now - course.asked_at <= LONGEST_RECHECK
+    )
+
+
+def is_watched(incident: Incident, environment: str | None, now: datetime) -> bool:
+    return is_due(incident, incident.chain, now) and (incident.watch_environment or "") == (environment or "")
+
+
+def tell(incident: Incident, note: str) -> Incident:
+    """Note that `note` is about to be told; the same incident when it was already."""
+    return incident if note in incident.told else replace(incident, told=(*incident.told, note)[-MOST_NOTES:])
+
+
+def plan_labels(
+    incident: Incident, present: Mapping[str, int], wanted: Mapping[str, str], ours: frozenset[str]
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Labels to add, with their colour, and labels to take away.
+
+    What people did to our labels since we last wrote them stays so until something else is wanted: what was taken away is
+    not put back, and what was put there is left. `present` are ids by name, `ours` the names that we may ever have used.
+    """
+    before = incident.labels or ()
+    if set(before) == set(wanted):
+        return {}, ()
+    add = {name: colour for name, colour in wanted.items() if name not in present and name not in before}
+    away = (
+        name
+        for name, number in present.items()
+        if name not in wanted and (name in ours or number in incident.label_ids)
+    )
+    return add, tuple(sorted(away))
 
 
 def may_call(incident: Incident, team: str) -> bool:

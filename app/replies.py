@@ -165,13 +165,17 @@ class ChangedReply:
 
 @dataclass(frozen=True, slots=True)
 class CalledReply:
-    """The only message that calls people. `mention` stands in configuration; `page` None: no audit was made yet."""
+    """The only message that calls people. `mention` stands in configuration, None: only people to assign do; `page` None: no
+    audit was made yet. `assigned` and `unassigned` are logins."""
 
     template: ClassVar[str] = "reply_called.j2"
-    mention: str
+    team: str
+    mention: str | None
     by: str
     status: str | None
     page: str | None
+    assigned: Sequence[str] = ()
+    unassigned: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,30 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pydantic import TypeAdapter
 
 from app import follow_up
 from app.archive import Archive, SavedAudit
-from app.evidence.model import Evidence, LayerOwner, Request, ServiceName, Window
+from app.diagnosis.model import Status as ReportStatus
+from app.evidence.model import Evidence, Request, ServiceName, Window
 from app.follow_up import INCIDENT, Incident
 from app.github.client import GitHub, Refused, Session, web_address
 from app.github.history import GitHubHistory
 from app.github.publish import (
     LONGEST_COMMENT,
+    VERDICT_CHECK,
     Comment,
     Place,
     Reaction,
+    Verdict,
+    assign,
     marker,
     minimise,
     react,
     report_check,
+    report_verdict,
     set_labels,
     upsert_comment,
 )
@@ -36,8 +41,8 @@ from app.github.repository import (
     read_issue,
     read_proposed_config,
     read_repo_config,
+    read_repository,
     read_role,
-    read_visibility,
 )
 from app.github.webhooks import Event, EventKind
 from app.investigate import Findings, Sources
@@ -98,8 +103,8 @@ CALLS_PER_AUDIT = 40
 """GitHub calls that one audit may make, the writes included."""
 CALLS_KEPT = 12
 """Of these, what publishing needs: reading the source must not use it up."""
-PRIORITY_COLOURS = {"P0": "b60205", "P1": "d93f0b", "P2": "fbca04", "P3": "c5def5"}
-ESCALATED = "escalated:infrastructure"
+MOST_CHECKS = 5
+"""Commits that get a check with the verdict of one audit."""
 MOST_FAULTS = 20
 """Of one audit that are known again in another issue."""
 
@@ -158,7 +163,8 @@ class Service:
 class AuditOrder:
     """One audit as asked for; kept with its page, so that its job is only an id.
 
-    `comment` is the comment that asked, None for labels and follow-ups. `watch` is the chain of looks that it belongs to.
+    `comment` is the comment that asked, None for labels and follow-ups. `reacts` False: nobody asked, it is a follow-up.
+    `watch` is the chain of looks that it belongs to, `commit` the deployed one that it looks after.
     """
 
     installation: int
@@ -172,6 +178,7 @@ class AuditOrder:
     comment: int | None = None
     reacts: bool = True
     watch: int | None = None
+    commit: str | None = None
 
 
 ORDER: TypeAdapter[AuditOrder] = TypeAdapter(AuditOrder)
@@ -189,14 +196,11 @@ async def respond(service: Service, event: Event, delivery: str) -> None:
         case EventKind.COMMANDED:
             await _commanded(service, session, event, delivery)
         case EventKind.CLOSED | EventKind.GONE:
-            incident = load_incident(service, event.repository_id, event.issue or 0)
-            save_incident(
-                service, event.repository_id, event.issue or 0, replace(follow_up.unwatch(incident), closed=True)
-            )
+            change_incident(service, event, lambda known: replace(follow_up.unwatch(known), closed=True))
         case EventKind.REOPENED:
             await _reopened(service, session, event, delivery)
         case EventKind.DEPLOYED:
-            await _deployed(service, session, event, delivery)
+            await _deployed(service, session, event)
         case EventKind.PROPOSED:
             await _proposed(session, event)
         case EventKind.INSTALLED | EventKind.UNINSTALLED:
@@ -217,8 +221,9 @@ async def _labeled(service: Service, session: Session, event: Event, delivery: s
     if not isinstance(config, RepoConfig):
         await _reply(service, session, event, delivery, _config_reply(config), "confused")
         return
-    order = _order(service, event, config, Audit(environment=environment or None))
-    await _begin(service, session, event, delivery, order)
+    await _begin(
+        service, session, event, delivery, _order(service, event, config, Audit(environment=environment or None))
+    )
 
 
 async def _commanded(service: Service, session: Session, event: Event, delivery: str) -> None:
@@ -268,24 +273,23 @@ async def _run(
         case Watch():
             length = command.length or _length(config.file.follow_up.watch)
             environment = command.environment or config.default_environment
-            watched = follow_up.watch(incident, service.clock(), length, environment)
-            save_incident(service, event.repository_id, issue, watched)
+            now = service.clock()
+            watched = change_incident(service, event, lambda i: follow_up.watch(i, now, length, environment))
             enqueue_look(service, event, watched, timedelta(seconds=1), 1)
             await _react(session, event, "rocket")
         case Unwatch():
-            save_incident(service, event.repository_id, issue, follow_up.unwatch(incident))
+            change_incident(service, event, follow_up.unwatch)
             await _react(session, event, "rocket")
         case Ack():
-            acked = replace(incident, acked_by=event.sender)
-            save_incident(service, event.repository_id, issue, acked)
+            change_incident(service, event, lambda known: replace(known, acked_by=event.sender))
             await _react(session, event, "rocket")
         case Cancel():
             for saved in service.archive.audits_of(event.repository_id, issue):
                 if saved.finished_at is None:
                     service.jobs.cancel(saved.job)
                     order = ORDER.validate_json(saved.request)
-                    service.archive.drop_audit(saved.page)
                     await _end_progress(service, session, _place(event), order, StoppedReply(event.sender))
+                    service.archive.drop_audit(saved.page)  # last: a repeat after a crash finds what is to be stopped
             await _react(session, event, "rocket")
         case Escalate():
             await _escalate(service, session, event, name, config, command, incident)
@@ -295,30 +299,63 @@ async def _run(
 
 async def _reopened(service: Service, session: Session, event: Event, delivery: str) -> None:
     """An incident that comes back is looked at again, if it ever was."""
-    incident = load_incident(service, event.repository_id, event.issue or 0)
-    save_incident(service, event.repository_id, event.issue or 0, replace(incident, closed=False))
+    incident = change_incident(service, event, lambda known: replace(known, closed=False))
     if not service.archive.audits_of(event.repository_id, event.issue or 0, limit=1):
         return
     config = await read_repo_config(session, event.repository)
-    if isinstance(config, RepoConfig):
-        environment = incident.watch_environment or config.default_environment
-        order = _order(service, event, config, Audit(environment=environment))
-        await _begin(service, session, event, delivery, replace(order, reacts=False))
-
-
-async def _deployed(service: Service, session: Session, event: Event, delivery: str) -> None:
-    """A deployment is when a fix may have arrived: every watched issue of that environment is looked at again."""
-    config = await read_repo_config(session, event.repository)
     if not isinstance(config, RepoConfig):
         return
-    names = {n for n, e in config.file.environments.items() if event.environment in (n, *e.deployments)}
+    configured = [c.environment or None for c in incident.courses if _is_configured(config, c.environment)]
+    for environment in configured or [incident.watch_environment or config.default_environment]:
+        order = _order(service, event, config, Audit(environment=environment))
+        name = f"{delivery}:{environment or ''}"
+        await _begin(service, session, event, name, replace(order, reacts=False))
+
+
+async def _deployed(service: Service, session: Session, event: Event) -> None:
+    """A deployment is when a fix may have arrived: what is watched or not over in that environment is looked at again."""
     now = service.clock()
-    for issue, state in service.archive.incidents_of(event.repository_id):
-        incident = INCIDENT.validate_json(state)
-        if follow_up.is_due(incident, incident.chain, now) and incident.watch_environment in names:
-            order = _order(service, replace(event, issue=issue), config, Audit(environment=incident.watch_environment))
-            watched = replace(order, reacts=False, watch=incident.chain)
-            await _begin(service, session, replace(event, issue=issue), f"{delivery}:{issue}", watched)
+    waiting = [
+        (issue, incident, environment)
+        for issue, state in service.archive.incidents_of(event.repository_id)
+        for incident in [INCIDENT.validate_json(state)]
+        for environment in sorted({*(c.environment for c in incident.courses), incident.watch_environment or ""})
+        if follow_up.is_watched(incident, environment, now) or follow_up.goes_on(incident, environment, now)
+    ]
+    if not waiting:
+        return  # nothing needs to be read, which is so for almost every deployment
+    config = await read_repo_config(session, event.repository)
+    if not isinstance(config, RepoConfig) or not config.file.follow_up.deployments:
+        return
+    meant = _deployed_environments(config, event)
+    for issue, incident, environment in waiting:
+        if environment in meant:
+            there = replace(event, issue=issue)
+            order = replace(_order(service, there, config, Audit(environment=environment or None)), reacts=False)
+            chain = incident.chain if follow_up.is_watched(incident, environment, now) else None
+            order = replace(order, watch=chain, commit=event.sha)
+            await _begin(service, session, there, _deployment_name(service, order, now), order)
+
+
+def _deployed_environments(config: RepoConfig, event: Event) -> frozenset[str]:
+    """Which of ours were deployed. Without configured ones, whatever is called production is the unnamed one."""
+    if not config.file.environments:
+        return frozenset({""} if (event.environment or "").lower().startswith("prod") else ())
+    return frozenset(
+        name
+        for name, said in config.file.environments.items()
+        if event.environment in (name, *said.deployments) or event.workflow in said.workflows
+    )
+
+
+def _deployment_name(service: Service, order: AuditOrder, now: datetime) -> str:
+    """The same for every event about one deployment; another one when the same commit is deployed again later."""
+    earlier = 0
+    for saved in service.archive.audits_of(order.repository_id, order.issue, limit=100):
+        past = ORDER.validate_json(saved.request)
+        same = past.commit == order.commit and past.environment == order.environment
+        earlier += same and saved.started_at <= now - follow_up.SAME_DEPLOYMENT
+    return f"deployed:{order.repository_id}#{order.issue}:{order.environment or ''}:{order.commit}:{earlier}"
 
 
 async def _proposed(session: Session, event: Event) -> None:
@@ -337,25 +374,35 @@ async def _proposed(session: Session, event: Event) -> None:
 
 
 def _order(service: Service, event: Event, config: RepoConfig, command: Audit) -> AuditOrder:
+    """What is not said is taken from configuration, and for an issue that was audited before from that."""
     environment = command.environment or config.default_environment
     chosen = config.file.environments.get(environment) if environment else None
+    course = load_incident(service, event.repository_id, event.issue or 0).course(environment)
     now = service.clock()
     end = _moment(command.until, now) if command.until is not None else now
     default = _length(chosen.window) if chosen is not None and chosen.window else config.window
-    start = _moment(command.since, now) if command.since is not None else end - default
-    start = max(start, end - config.longest_window)
-    services = command.services or tuple(ServiceName(s) for s in (chosen.services if chosen is not None else ()))
+    if command.since is not None:
+        start = max(_moment(command.since, now), end - config.longest_window)
+    else:
+        start = follow_up.start_of(course, now, default=default, longest=config.longest_window, end=end)
+    configured = tuple(ServiceName(s) for s in (chosen.services if chosen is not None else ()))
+    before = tuple(ServiceName(s) for s in course.services) if course is not None else ()
     return AuditOrder(
         installation=event.installation,
         repository_id=event.repository_id,
         repository=event.repository,
         issue=event.issue or 0,
         environment=environment,
-        services=services,
+        services=command.services or before or configured,
         start=start,
         end=end,
         comment=event.comment,
     )
+
+
+def _is_configured(config: RepoConfig, environment: str) -> bool:
+    """Configuration may have lost an environment since it was audited."""
+    return environment in config.file.environments or (not environment and config.default_environment is None)
 
 
 async def _begin(service: Service, session: Session, event: Event, name: str, order: AuditOrder) -> None:
@@ -369,6 +416,9 @@ async def _begin(service: Service, session: Session, event: Event, name: str, or
             (service.archive.audits_since(order.repository_id, hour, order.issue), limits.per_issue, "on this issue"),
             (service.archive.audits_since(order.repository_id, hour), limits.per_repository, "in this repository"),
         ):
+            if count >= limit and not order.reacts:
+                _log.info("no follow-up on %s#%d: the limit of %d is reached", order.repository, order.issue, limit)
+                return
             if count >= limit:
                 at = f"{now + timedelta(hours=1):%Y-%m-%d %H:%M} UTC"
                 reply = LimitReply(count, limit, where, at)
@@ -388,18 +438,23 @@ async def run_audit(service: Service, job: str) -> None:
     order = ORDER.validate_json(saved.request)
     session = service.github.installation(order.installation)
     session.limit = CALLS_PER_AUDIT
+    repository = await read_repository(session, order.repository, order.repository_id)
+    if repository is None or repository.archived:
+        _leave(service, saved, order)
+        return
+    order = replace(order, repository=repository.name)
     place = Place(order.repository, order.repository_id, order.issue)
     issue = await read_issue(session, order.repository, order.issue)
-    config = await read_repo_config(session, order.repository)
-    if issue is None:
-        service.archive.drop_audit(saved.page)
+    if issue is None or not (issue.open or order.reacts):
+        _leave(service, saved, order)
         return
+    config = await read_repo_config(session, order.repository)
     if not isinstance(config, RepoConfig):
         service.archive.drop_audit(saved.page)
         if order.reacts:
             await tell_broken(service, order, _config_reply(config), f"config:{job}")
         return
-    public = await read_visibility(session, order.repository)
+    public = repository.public
     report = service.archive.report(saved.page)
     evidence = service.archive.evidence(saved.page)
     if evidence is not None and evidence.request.scope.public != public:
@@ -408,14 +463,45 @@ async def run_audit(service: Service, job: str) -> None:
         await _show_progress(service, session, place, order)
         report = await _investigate(service, session, saved, order, issue, config, public)
     session.limit = None  # what is found must be told, however long the thread is
-    await publish(service, session, place, order, saved, report, issue)
+    change_incident(
+        service,
+        order,
+        lambda known: follow_up.after_audit(
+            known,
+            order.environment,
+            report.header.status.value,
+            start=order.start,
+            services=order.services,
+            now=saved.started_at,
+            asked=order.reacts,
+        ),
+    )
+    await publish(service, session, place, order, saved, report, issue, config)
     if order.reacts:
         await _react_to(session, place, order.comment, "rocket")
+    _go_on(service, order, saved, config)
+
+
+def _leave(service: Service, saved: SavedAudit, order: AuditOrder) -> None:
+    """The issue or its repository is gone, closed or read-only: nothing is written, and nothing is looked at again."""
+    service.archive.drop_audit(saved.page)
+    change_incident(service, order, lambda known: replace(follow_up.unwatch(known), closed=True))
+
+
+def _go_on(service: Service, order: AuditOrder, saved: SavedAudit, config: RepoConfig) -> None:
+    """What follows by time: a watch after the first audit, or one more audit as long as it is not over."""
+    wanted, now = config.file.follow_up, service.clock()
     incident = load_incident(service, order.repository_id, order.issue)
-    if config.file.follow_up.automatic and order.watch is None and incident.chain == 0:
-        watched = follow_up.watch(incident, service.clock(), _length(config.file.follow_up.watch), order.environment)
-        save_incident(service, order.repository_id, order.issue, watched)
-        enqueue_look(service, order, watched, _length(config.file.follow_up.every), 1)
+    if wanted.automatic and order.watch is None and incident.chain == 0:
+        length = _length(wanted.watch)
+        incident = change_incident(service, order, lambda i: follow_up.watch(i, now, length, order.environment))
+        enqueue_look(service, order, incident, _length(wanted.every), 1)
+    if wanted.recheck is not None and follow_up.goes_on(incident, order.environment, now):
+        look = Look(order.installation, order.repository_id, order.repository, order.issue, 0, 0, saved.page)
+        job = f"recheck:{saved.page}"
+        service.jobs.enqueue_in(
+            _length(wanted.recheck), "look", LOOK.dump_json(look).decode(), id=job, order=_subject(look)
+        )
 
 
 async def _investigate(
@@ -466,8 +552,9 @@ async def publish(
     saved: SavedAudit,
     report: Report,
     issue: Issue,
+    config: RepoConfig,
 ) -> None:
-    """The living comment, its labels, and a short comment when verdict, priority or target changed."""
+    """The living comment, labels, checks, and a short comment when verdict, priority or target changed."""
     past = [
         a
         for a in service.archive.audits_of(place.repository_id, place.issue)
@@ -480,15 +567,74 @@ async def publish(
     section = _history_section(service, place, now, past)
     tail = say(section) if section.rows or section.seen else ""
     body = service.markdown(report, LONGEST_COMMENT - 2_000 - len(tail))
-    await _upsert(service, session, place, report_marker(order), f"{body.rstrip()}\n\n{tail}".rstrip() + "\n")
-    wanted: dict[str, str] = {}
-    if report.header.priority is not None:
-        wanted[f"priority:{report.header.priority}"] = PRIORITY_COLOURS[report.header.priority.value]
-    if report.escalation.owner is LayerOwner.INFRASTRUCTURE and report.header.owner is LayerOwner.INFRASTRUCTURE:
-        wanted[ESCALATED] = "5319e7"
-    await set_labels(session, place, issue.labels, wanted)
+    text = f"{body.rstrip()}\n\n{tail}".rstrip() + "\n"
+    if await _upsert(service, session, place, report_marker(order), text, anew=order.reacts) is None:
+        _log.info("the report on %s#%d was deleted, and stays so until somebody asks", place.repository, place.issue)
+        change_incident(service, order, lambda known: follow_up.dropped(known, order.environment))
+        return
+    await _label(service, session, place, order, report, issue, config)
+    await _check(session, place, order, report, issue, config)
     if past:
         await _tell_change(service, session, place, order, past[0], now)
+
+
+async def _label(
+    service: Service,
+    session: Session,
+    place: Place,
+    order: AuditOrder,
+    report: Report,
+    issue: Issue,
+    config: RepoConfig,
+) -> None:
+    """Of several environments of one issue the worst priority counts, and every team that has to act."""
+    incident = load_incident(service, place.repository_id, place.issue)
+    others = [c.environment for c in incident.courses if c.environment != (order.environment or "")]
+    reports = [report, *(r for name in others if (r := _latest_report(service, place, name)) is not None)]
+    kinds = [min((r.header.priority.value for r in reports if r.header.priority is not None), default="")]
+    kinds += sorted({r.header.owner.value for r in reports if r.header.owner and r.escalation.owner is r.header.owner})
+    wanted = dict(label for kind in kinds if (label := config.status_label(kind)) is not None)
+    add, away = follow_up.plan_labels(incident, issue.labels, wanted, config.status_labels)
+    if set(wanted) == set(incident.labels or ()):
+        return
+    present = await set_labels(session, place, add, away, issue.labels)
+    ids = tuple(sorted(number for name, number in present.items() if name in wanted))
+    change_incident(service, order, lambda known: replace(known, labels=tuple(sorted(wanted)), label_ids=ids))
+
+
+def _latest_report(service: Service, place: Place, environment: str) -> Report | None:
+    audits = service.archive.audits_of(place.repository_id, place.issue)
+    page = next((a.page for a in audits if a.finished_at is not None and a.environment == environment), None)
+    return service.archive.report(page) if page is not None else None
+
+
+async def _check(
+    session: Session, place: Place, order: AuditOrder, report: Report, issue: Issue, config: RepoConfig
+) -> None:
+    """The verdict at the commits that configuration names. On a public repository, too, it says what labels would say."""
+    wanted = config.file.verdict_check
+    commits = [*(issue.linked.proposed if "pull_request" in wanted.at else ())]
+    if "default_branch" in wanted.at and issue.linked.newest is not None:
+        commits.insert(0, issue.linked.newest)
+    status, priority = report.header.status, report.header.priority
+    verdict = Verdict(
+        name=f"{VERDICT_CHECK} ({order.environment})" if order.environment else VERDICT_CHECK,
+        title=f"{status}, {priority}" if priority is not None else f"{status}",
+        summary=f"The report stands on issue #{place.issue}.",
+        conclusion=_conclusion(status) if wanted.conclusion == "verdict" else "neutral",
+        link=f"{web_address(session.github.base_url)}/{place.repository}/issues/{place.issue}",
+    )
+    for sha in dict.fromkeys(commits[:MOST_CHECKS]):
+        try:
+            await report_verdict(session, place.repository, sha, verdict)
+        except Refused as refused:
+            _log.info("no check on %s: %s", place.repository, refused)  # the permission is optional
+
+
+def _conclusion(status: ReportStatus) -> Literal["neutral", "success", "failure"]:
+    if status.value in follow_up.OVER:
+        return "success"
+    return "neutral" if status in (ReportStatus.CANNOT_TELL, ReportStatus.RECOVERING) else "failure"
 
 
 def _history_section(service: Service, place: Place, now: SavedAudit, past: Sequence[SavedAudit]) -> HistorySection:
@@ -524,7 +670,7 @@ async def _tell_change(
         if known is not None:
             await _fold(service, session, place, old_mark, known)
     text = f"{order.repository}#{order.issue}: {reply.after} (was {reply.before})"
-    await service.notify(text, f"{web_address(service.github.base_url)}/{order.repository}/issues/{order.issue}")
+    await _notify(service, order, f"changed:{now.page}", text)
 
 
 async def _fold(service: Service, session: Session, place: Place, mark: str, comment_id: int) -> None:
@@ -541,7 +687,7 @@ async def _fold(service: Service, session: Session, place: Place, mark: str, com
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One link of a watch's chain."""
+    """One link of a watch's chain; with `after`, a look that is due unless an audit followed the one with that page."""
 
     installation: int
     repository_id: int
@@ -549,6 +695,7 @@ class Look:
     issue: int
     chain: int
     number: int
+    after: str | None = None
 
 
 LOOK: TypeAdapter[Look] = TypeAdapter(Look)
@@ -559,13 +706,18 @@ def enqueue_look(
 ) -> None:
     look = Look(event.installation, event.repository_id, event.repository, event.issue or 0, incident.chain, number)
     job = f"watch:{look.repository_id}#{look.issue}:{look.chain}:{number}"
-    service.jobs.enqueue_in(
-        after, "look", LOOK.dump_json(look).decode(), id=job, order=f"{look.repository_id}#{look.issue}"
-    )
+    service.jobs.enqueue_in(after, "look", LOOK.dump_json(look).decode(), id=job, order=_subject(look))
+
+
+def _subject(look: Look) -> str:
+    return f"{look.repository_id}#{look.issue}"
 
 
 async def run_look(service: Service, look: Look) -> None:
     """Audit once more if the watch goes on, then enqueue the next look."""
+    if look.after is not None:
+        await _recheck(service, look, look.after)
+        return
     incident = load_incident(service, look.repository_id, look.issue)
     if not follow_up.is_due(incident, look.chain, service.clock()):
         return
@@ -574,27 +726,45 @@ async def run_look(service: Service, look: Look) -> None:
     every = timedelta(minutes=30)
     if isinstance(config, RepoConfig):
         every = _length(config.file.follow_up.every)
-        event = Event(EventKind.COMMANDED, look.installation, look.repository_id, look.repository, issue=look.issue)
-        order = _order(service, event, config, Audit(environment=incident.watch_environment))
         job = f"audit:watch:{look.repository_id}#{look.issue}:{look.chain}:{look.number}"
-        order = replace(order, reacts=False, watch=look.chain)
-        service.archive.begin_audit(
-            job,
-            order.repository_id,
-            order.issue,
-            order.environment or "",
-            ORDER.dump_json(order).decode(),
-            service.clock(),
-        )
-        await run_audit(service, job)
-        done = service.archive.audit(job)
+        done = await _look(service, look, config, incident.watch_environment, job, chain=look.chain)
         if done is not None and done.status is not None:
-            fresh = load_incident(service, look.repository_id, look.issue)
-            if fresh.chain == look.chain:
-                incident = follow_up.after_look(fresh, done.status)
-                save_incident(service, look.repository_id, look.issue, incident)
+            status = done.status
+            incident = change_incident(
+                service, look, lambda i: follow_up.after_look(i, status) if i.chain == look.chain else i
+            )
+    incident = load_incident(service, look.repository_id, look.issue)
     if follow_up.is_due(incident, look.chain, service.clock() + every):
         enqueue_look(service, look, incident, every, look.number + 1)
+
+
+async def _recheck(service: Service, look: Look, page: str) -> None:
+    """One more audit of an issue that nobody watches. It enqueues the next one itself; any other audit since has done so."""
+    before = service.archive.page(page)
+    now = service.clock()
+    incident = load_incident(service, look.repository_id, look.issue)
+    if before is None or not follow_up.goes_on(incident, before.environment, now):
+        return
+    audits = service.archive.audits_of(look.repository_id, look.issue)
+    if any(a.started_at > before.started_at and a.environment == before.environment for a in audits):
+        return
+    if follow_up.is_watched(incident, before.environment, now):
+        return
+    config = await read_repo_config(service.github.installation(look.installation), look.repository)
+    if isinstance(config, RepoConfig) and config.file.follow_up.recheck is not None:
+        await _look(service, look, config, before.environment or None, f"audit:recheck:{page}")
+
+
+async def _look(
+    service: Service, look: Look, config: RepoConfig, environment: str | None, job: str, chain: int | None = None
+) -> SavedAudit | None:
+    """The audit of one look, made within its job, so that the looks of an issue never overlap."""
+    event = Event(EventKind.COMMANDED, look.installation, look.repository_id, look.repository, issue=look.issue)
+    order = replace(_order(service, event, config, Audit(environment=environment)), reacts=False, watch=chain)
+    kept = ORDER.dump_json(order).decode()
+    service.archive.begin_audit(job, order.repository_id, order.issue, order.environment or "", kept, service.clock())
+    await run_audit(service, job)
+    return service.archive.audit(job)
 
 
 def load_incident(service: Service, repository_id: int, issue: int) -> Incident:
@@ -602,8 +772,36 @@ def load_incident(service: Service, repository_id: int, issue: int) -> Incident:
     return INCIDENT.validate_json(state) if state is not None else Incident()
 
 
-def save_incident(service: Service, repository_id: int, issue: int, incident: Incident) -> None:
-    service.archive.save_incident(repository_id, issue, INCIDENT.dump_json(incident).decode())
+def change_incident(
+    service: Service, where: "Event | AuditOrder | Look | Reminder", change: Callable[[Incident], Incident]
+) -> Incident:
+    """The incident as it is after `change`, which nothing else can come between."""
+    after = Incident()
+
+    def changed(state: str) -> str:
+        nonlocal after
+        after = change(INCIDENT.validate_json(state))
+        return INCIDENT.dump_json(after).decode()
+
+    service.archive.change_incident(where.repository_id, where.issue or 0, changed)
+    return after
+
+
+async def _notify(service: Service, where: "Event | AuditOrder | Reminder", note: str, text: str) -> None:
+    """Tell people outside of GitHub, at most once per `note`: a channel that pages people must not ring twice, so it is noted
+    before it is sent. What a crash at this moment loses stands on the issue in any case."""
+    fresh = False
+
+    def noted(incident: Incident) -> Incident:
+        nonlocal fresh
+        told = follow_up.tell(incident, note)
+        fresh = told is not incident
+        return told
+
+    change_incident(service, where, noted)
+    if fresh:
+        link = f"{web_address(service.github.base_url)}/{where.repository}/issues/{where.issue}"
+        await service.notify(text, link)
 
 
 # --- escalation -------------------------------------------------------------------------------------------------------
@@ -624,30 +822,54 @@ async def _escalate(
     report = service.archive.report(latest.page) if latest is not None else None
     owner = command.team or (report.header.owner.value if report is not None and report.header.owner else None)
     mention = getattr(config.file.owners, owner) if owner is not None else None
-    if owner is None or mention is None:
-        fix = FixReply(
-            "there is no team to call",
-            "name one that the configuration's owners have, or run an audit first: its diagnosis names the team",
-        )
-        await _reply(service, session, event, name, fix, "confused")
+    people: list[str] = getattr(config.file.assignees, owner) if owner is not None else []
+    if owner is None or (mention is None and not people):
+        await _reply(service, session, event, name, _nobody_to_call(config, owner), "confused")
         return
     if name not in incident.calls and not follow_up.may_call(incident, owner):
         why = f"taken over by {incident.acked_by}" if incident.acked_by else "called before"
-        await _reply(service, session, event, name, FixReply(f"{owner}: {why}", "no second call is made"), "confused")
+        await _reply(service, session, event, name, FixReply(f"{owner}: {why}", "No second call is made."), "confused")
         return
     place = _place(event)
+    able, unable = await _assign(session, place, people, once=owner in incident.assigned)
+    change_incident(service, event, lambda i: replace(i, assigned=tuple(dict.fromkeys((*i.assigned, owner)))))
     reply = CalledReply(
-        mention, event.sender, report.header.status.value if report is not None else None, _page(service, latest)
+        owner,
+        mention,
+        event.sender,
+        report.header.status.value if report is not None else None,
+        _page(service, latest),
+        tuple(able),
+        tuple(unable),
     )
     await _upsert(service, session, place, marker("escalation", team=owner), say(reply))
-    save_incident(service, event.repository_id, event.issue or 0, follow_up.called(incident, owner, name))
+    change_incident(service, event, lambda i: follow_up.called(i, owner, name))
     if config.file.follow_up.remind is not None:
         _enqueue_reminder(service, event, owner, _length(config.file.follow_up.remind), 1)
-    await service.notify(
-        f"{event.repository}#{event.issue}: escalated to {owner}",
-        f"{web_address(service.github.base_url)}/{event.repository}/issues/{event.issue}",
-    )
+    await _notify(service, event, f"call:{owner}", f"{event.repository}#{event.issue}: escalated to {owner}")
     await _react(session, event, "rocket")
+
+
+async def _assign(session: Session, place: Place, people: Sequence[str], *, once: bool) -> tuple[list[str], list[str]]:
+    """A refusal costs the assignment, never the call."""
+    try:
+        return await assign(session, place, people, once=once)
+    except Refused as refused:
+        _log.info("nobody is assigned on %s#%d: %s", place.repository, place.issue, refused)
+        return [], [*people]
+
+
+def _nobody_to_call(config: RepoConfig, owner: str | None) -> FixReply:
+    known = ", ".join(config.known.teams)
+    if owner is not None:
+        return FixReply(
+            f"The diagnosis names {owner}, and the configuration names nobody for them.",
+            f"Add {owner} to `owners` in {config.path}" + (f", or call one of: {known}." if known else "."),
+        )
+    return FixReply(
+        "No audit of this issue has named a team yet.",
+        f"Name one of: {known}." if known else f"Add `owners` to {config.path}, or run /audit first.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -681,10 +903,16 @@ async def run_reminder(service: Service, reminder: Reminder) -> None:
     if not follow_up.must_remind(incident, reminder.team, reminder.number):
         return
     session = service.github.installation(reminder.installation)
+    repository = await read_repository(session, reminder.repository, reminder.repository_id)
+    if repository is None or repository.archived:
+        return
+    reminder = replace(reminder, repository=repository.name)
     place = Place(reminder.repository, reminder.repository_id, reminder.issue)
     reply = ReminderReply(reminder.team, reminder.number, follow_up.MOST_REMINDERS)
     mark = marker("reminder", team=reminder.team, number=str(reminder.number))
     await _upsert(service, session, place, mark, say(reply))
+    text = f"{reminder.repository}#{reminder.issue}: {reminder.team} was called, and nobody took over yet"
+    await _notify(service, reminder, f"reminder:{reminder.team}:{reminder.number}", text)
     _enqueue_reminder(service, reminder, reminder.team, reminder.every, reminder.number + 1)
 
 
@@ -698,10 +926,12 @@ async def may_show(service: Service, page: str) -> bool:
     if evidence.request.scope.public:
         return True
     order = ORDER.validate_json(saved.request)
+    session = service.github.installation(order.installation)
     try:
-        return not await read_visibility(service.github.installation(order.installation), order.repository)
+        repository = await read_repository(session, order.repository, order.repository_id)
     except Refused:
-        return True  # gone or uninstalled: nobody new can read it
+        return True  # uninstalled: nobody new can read it
+    return repository is None or not repository.public
 
 
 # --- replies ----------------------------------------------------------------------------------------------------------
@@ -735,10 +965,14 @@ async def _end_progress(service: Service, session: Session, place: Place, order:
     return True
 
 
-async def _upsert(service: Service, session: Session, place: Place, mark: str, body: str) -> Comment:
+async def _upsert(
+    service: Service, session: Session, place: Place, mark: str, body: str, *, anew: bool = True
+) -> Comment | None:
+    """None only without `anew`: somebody deleted the comment."""
     known = service.archive.comment(place.repository_id, place.issue, mark)
-    comment = await upsert_comment(session, place, mark, body, remembered=known)
-    service.archive.remember_comment(place.repository_id, place.issue, mark, comment.id)
+    comment = await upsert_comment(session, place, mark, body, remembered=known, anew=anew)
+    if comment is not None:
+        service.archive.remember_comment(place.repository_id, place.issue, mark, comment.id)
     return comment
 
 

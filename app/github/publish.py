@@ -13,6 +13,8 @@ from app.errors import Unavailable
 from app.github.client import Refused, Session, dig
 from app.policy.located import Mistake
 
+CONFIG_CHECK = "infra-audit configuration"
+VERDICT_CHECK = "infra-audit verdict"
 MOST_ANNOTATIONS = 50
 """Of one request; GitHub refuses more."""
 LONGEST_COMMENT = 65_536
@@ -79,9 +81,12 @@ async def find_comment(session: Session, place: Place, mark: str, remembered: in
 
 
 async def upsert_comment(
-    session: Session, place: Place, mark: str, body: str, *, remembered: int | None = None
-) -> Comment:
-    """Exactly one comment with `mark`, saying `body`. After a lost answer it looks whether the comment arrived."""
+    session: Session, place: Place, mark: str, body: str, *, remembered: int | None = None, anew: bool = True
+) -> Comment | None:
+    """Exactly one comment with `mark`, saying `body`. After a lost answer it looks whether the comment arrived.
+
+    `anew` False: one that was remembered and is gone was deleted by somebody, and stays so; None then.
+    """
     text = f"{mark}\n{body}"
     if len(text) > LONGEST_COMMENT:
         raise ValueError(f"a comment of {len(text)} characters; GitHub takes {LONGEST_COMMENT}")
@@ -91,6 +96,8 @@ async def upsert_comment(
             return found
         answer = await session.write("PATCH", f"/repos/{place.repository}/issues/comments/{found.id}", {"body": text})
         return _comment(answer)
+    if remembered is not None and not anew:
+        return None
     try:
         answer = await session.write("POST", f"{place.path}/comments", {"body": text})
     except Unavailable:
@@ -111,19 +118,24 @@ async def react(session: Session, place: Place, comment: int | None, content: Re
     await session.write("POST", path, {"content": content})
 
 
-async def set_labels(session: Session, place: Place, present: frozenset[str], wanted: Mapping[str, str]) -> None:
-    """Bring our labels (`priority:…`, `escalated:…`) to `wanted` (name to colour); those of others are not touched."""
-    missing = sorted(wanted.keys() - present)
-    for name in missing:
-        await _have_label(session, place.repository, name, wanted[name])
-    if missing:
-        await session.write("POST", f"{place.path}/labels", {"labels": missing})
-    for name in sorted(label for label in present - wanted.keys() if label.startswith(("priority:", "escalated:"))):
+async def set_labels(
+    session: Session, place: Place, add: Mapping[str, str], away: Sequence[str], present: Mapping[str, int]
+) -> Mapping[str, int]:
+    """Add labels (name to colour) and take others away. Returns what the issue has then, ids by name."""
+    now = dict(present)
+    for name in sorted(add):
+        await _have_label(session, place.repository, name, add[name])
+    if add:
+        answer = await session.write("POST", f"{place.path}/labels", {"labels": sorted(add)})
+        now = {str(label["name"]): int(label.get("id") or 0) for label in answer}
+    for name in away:
         try:
             await session.write("DELETE", f"{place.path}/labels/{quote(name, safe='')}")
         except Refused as refused:
             if refused.status != 404:  # 404: somebody was faster
                 raise
+        now.pop(name, None)
+    return now
 
 
 async def _have_label(session: Session, repository: str, name: str, colour: str) -> None:
@@ -138,6 +150,24 @@ async def _have_label(session: Session, repository: str, name: str, colour: str)
         except Refused as made:
             if made.status != 422:  # 422: somebody was faster
                 raise
+
+
+async def assign(session: Session, place: Place, logins: Sequence[str], *, once: bool) -> tuple[list[str], list[str]]:
+    """Assign those of `logins` who can be; returns them, and those who cannot be. `once`: it was done before, so that who
+    took an assignment away since is not overruled."""
+    able: list[str] = []
+    for login in logins:
+        try:
+            await session.get(f"{place.path}/assignees/{quote(login, safe='')}")
+            able.append(login)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+    if able and not once:
+        answer = await session.write("POST", f"{place.path}/assignees", {"assignees": able})
+        assigned = {str(one["login"]).lower() for one in answer.get("assignees") or ()}
+        able = [login for login in able if login.lower() in assigned]
+    return able, [login for login in logins if login not in able]
 
 
 async def report_check(session: Session, repository: str, sha: str, path: str, mistakes: Sequence[Mistake]) -> None:
@@ -155,14 +185,49 @@ async def report_check(session: Session, repository: str, sha: str, path: str, m
     count = len(mistakes)
     title = "The configuration is valid" if not count else f"{count} mistake{'s' if count > 1 else ''}"
     summary = f"`{path}` was read as the audits would read it."
-    body = {
-        "name": "infra-audit configuration",
+    check = {
+        "name": CONFIG_CHECK,
         "head_sha": sha,
         "status": "completed",
         "conclusion": "failure" if mistakes else "success",
         "output": {"title": title, "summary": summary, "annotations": annotations},
     }
-    await session.write("POST", f"/repos/{repository}/check-runs", body)
+    await session.write("POST", f"/repos/{repository}/check-runs", check)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A check with what an audit found. `name` tells environments apart; `link` is where the issue stands."""
+
+    name: str
+    title: str
+    summary: str
+    conclusion: Literal["neutral", "success", "failure"]
+    link: str
+
+
+async def report_verdict(session: Session, repository: str, sha: str, verdict: Verdict) -> None:
+    """One check of the name on a commit: written anew when there is none of ours, and changed only when it says other."""
+    listed = await session.get(
+        f"/repos/{repository}/commits/{sha}/check-runs",
+        check_name=verdict.name,
+        filter="latest",
+        app_id=session.github.app_id,
+    )
+    output = {"title": verdict.title, "summary": verdict.summary}
+    said = {
+        "name": verdict.name,
+        "status": "completed",
+        "conclusion": verdict.conclusion,
+        "details_url": verdict.link,
+        "output": output,
+    }
+    for known in listed.get("check_runs") or ():
+        same = known.get("conclusion") == verdict.conclusion and known.get("details_url") == verdict.link
+        if not same or {key: dig(known, "output", key) for key in output} != output:
+            await session.write("PATCH", f"/repos/{repository}/check-runs/{known['id']}", said)
+        return
+    await session.write("POST", f"/repos/{repository}/check-runs", {**said, "head_sha": sha})
 
 
 async def minimise(session: Session, node_id: str) -> None:

@@ -24,12 +24,13 @@ MOST_MENTIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """The issue as it is now. `labels` decide which of ours are there; `open` whether there is anything to audit."""
+    """The issue as it is now. `labels` are ids by name: a label that is renamed keeps its id."""
 
     ref: IssueRef
     open: bool
-    labels: frozenset[str]
+    labels: Mapping[str, int]
     author: str
+    linked: "Linked"
 
 
 async def read_role(session: Session, repository: str, login: str) -> Role:
@@ -83,18 +84,38 @@ async def read_proposed_config(session: Session, repository: str, pull: int, sha
     return base64.b64decode(answer.get("content", "")).decode("utf-8", "replace")
 
 
-async def read_visibility(session: Session, repository: str) -> bool:
-    """Whether everybody can read it. Asked at the time of posting, since it can change between request and report."""
-    answer = await session.get(f"/repos/{repository}")
-    return not answer.get("private", False)
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """As it is now: `name` may be another than it was asked by, and who can read it may have changed since."""
+
+    name: str
+    public: bool
+    archived: bool
+
+
+async def read_repository(session: Session, repository: str, repository_id: int) -> Repository | None:
+    """Asked before anything is written. A former name leads to where the repository is now, unless somebody else has taken
+    the name: then it is another repository, and ours counts as gone. None: gone."""
+    try:
+        answer = await session.get(f"/repos/{repository}")
+    except Refused as refused:
+        if refused.status in Refused.GONE:
+            return None
+        raise
+    if answer.get("id") != repository_id:
+        return None
+    return Repository(str(answer["full_name"]), not answer.get("private", False), bool(answer.get("archived", False)))
 
 
 async def read_issue(session: Session, repository: str, number: int) -> Issue | None:
-    """None: gone, moved, or a pull request. Reads the thread for commit ids that people named."""
+    """None: gone, moved, turned into a discussion, or a pull request. Reads the thread for commit ids that people named.
+
+    `repository` is its present name: an issue that GitHub shows under another one was moved.
+    """
     try:
         raw = await session.get(f"/repos/{repository}/issues/{number}")
     except Refused as refused:
-        if refused.status in (404, 410):
+        if refused.status in Refused.GONE:
             return None
         raise
     if "pull_request" in raw or not str(raw.get("url", "")).lower().endswith(f"/{repository.lower()}/issues/{number}"):
@@ -104,6 +125,7 @@ async def read_issue(session: Session, repository: str, number: int) -> Issue | 
         thread = await session.pages(f"/repos/{repository}/issues/{number}/comments", most=3)
         texts += [c.get("body") or "" for c in thread if not _by_an_app(c)]
     mentions = tuple(dict.fromkeys(found for text in texts for found in _SHA.findall(text)))[:MOST_MENTIONS]
+    linked = await read_linked_commits(session, repository, number)
     reference = IssueRef(
         repository=repository,
         number=number,
@@ -111,10 +133,10 @@ async def read_issue(session: Session, repository: str, number: int) -> Issue | 
         body=cut(texts[1]),
         url=raw.get("html_url"),
         mentions=mentions,
-        linked_commits=await read_linked_commits(session, repository, number),
+        linked_commits=linked.merged,
     )
-    labels = frozenset(str(label["name"]) for label in raw.get("labels", []))
-    return Issue(reference, raw.get("state") == "open", labels, dig(raw, "user", "login") or "")
+    labels = {str(label["name"]): int(label.get("id") or 0) for label in raw.get("labels", [])}
+    return Issue(reference, raw.get("state") == "open", labels, dig(raw, "user", "login") or "", linked)
 
 
 def _by_an_app(comment: Mapping[str, Any]) -> bool:
@@ -122,27 +144,43 @@ def _by_an_app(comment: Mapping[str, Any]) -> bool:
 
 
 _LINKED = """query($owner: String!, $name: String!, $number: Int!) {
-  repository(owner: $owner, name: $name) { issue(number: $number) {
-    closedByPullRequestsReferences(first: 20, includeClosedPrs: true) {
-      nodes { merged mergeCommit { oid } repository { nameWithOwner } } }
-    timelineItems(last: 20, itemTypes: [CLOSED_EVENT]) {
-      nodes { ... on ClosedEvent { closer { ... on Commit { oid } } } } } } } }"""
+  repository(owner: $owner, name: $name) {
+    defaultBranchRef { target { oid } }
+    issue(number: $number) {
+      closedByPullRequestsReferences(first: 20, includeClosedPrs: true) {
+        nodes { merged state headRefOid mergeCommit { oid } repository { nameWithOwner } } }
+      timelineItems(last: 20, itemTypes: [CLOSED_EVENT]) {
+        nodes { ... on ClosedEvent { closer { ... on Commit { oid } } } } } } } }"""
 
 
-async def read_linked_commits(session: Session, repository: str, number: int) -> tuple[CommitSha, ...]:
-    """Merge commits of the pull requests linked to the issue, and commits that closed it. Empty when GraphQL refuses."""
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Commits around an issue: merged ones that would close it or did, heads of open pull requests that would, and the
+    newest of the default branch. Empty and None when GitHub does not tell."""
+
+    merged: tuple[CommitSha, ...] = ()
+    proposed: tuple[CommitSha, ...] = ()
+    newest: CommitSha | None = None
+
+
+async def read_linked_commits(session: Session, repository: str, number: int) -> Linked:
     owner, _, name = repository.partition("/")
     try:
         data = await session.query(_LINKED, owner=owner, name=name, number=number)
     except Refused:
-        return ()
+        return Linked()
     issue = dig(data, "repository", "issue")
-    found: dict[CommitSha, None] = {}
+    merged: dict[CommitSha, None] = {}
+    proposed: dict[CommitSha, None] = {}
     for node in dig(issue, "closedByPullRequestsReferences", "nodes") or ():
-        same = node["repository"]["nameWithOwner"].lower() == repository.lower()
-        if node.get("merged") and node.get("mergeCommit") and same:
-            found[CommitSha(node["mergeCommit"]["oid"])] = None
+        if node["repository"]["nameWithOwner"].lower() != repository.lower():
+            continue
+        if node.get("merged") and node.get("mergeCommit"):
+            merged[CommitSha(node["mergeCommit"]["oid"])] = None
+        elif node.get("state") == "OPEN" and node.get("headRefOid"):
+            proposed[CommitSha(node["headRefOid"])] = None
     for node in dig(issue, "timelineItems", "nodes") or ():
         if oid := dig(node, "closer", "oid"):
-            found[CommitSha(oid)] = None
-    return tuple(found)
+            merged[CommitSha(oid)] = None
+    newest = dig(data, "repository", "defaultBranchRef", "target", "oid")
+    return Linked(tuple(merged), tuple(proposed), CommitSha(newest) if newest else None)

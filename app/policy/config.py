@@ -272,7 +272,8 @@ class RepoConfig:
 
     @property
     def known(self) -> Known:
-        teams = tuple(owner.value for owner in LayerOwner if getattr(self.file.owners, owner.value))
+        people = self.file.owners, self.file.assignees
+        teams = tuple(owner.value for owner in LayerOwner if any(getattr(said, owner.value) for said in people))
         services = dict.fromkeys(s for e in self.file.environments.values() for s in e.services)
         return Known(tuple({**dict.fromkeys(self.file.services), **services}), tuple(self.file.environments), teams)
 

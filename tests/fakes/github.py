@@ -77,7 +77,11 @@ class FakeIssue:
     labels: list[str] = field(default_factory=list)
     reactions: set[tuple[str, str]] = field(default_factory=set)
     linked_commits: list[str] = field(default_factory=list)
+    linked_heads: list[str] = field(default_factory=list)
+    """Heads of open pull requests that would close it."""
+    assignees: list[str] = field(default_factory=list)
     gone: bool = False
+    locked: bool = False
 
 
 @dataclass
@@ -100,6 +104,10 @@ class FakeRepository:
     merged_pulls: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     """Commits of a pull request, and the commit that it was merged as."""
     checks: list[dict[str, Any]] = field(default_factory=list)
+    label_ids: dict[str, int] = field(default_factory=dict)
+    head: str = "f" * 40
+    """Of the default branch, where there is no real repository."""
+    archived: bool = False
 
 
 @dataclass
@@ -124,6 +132,13 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     after_writing: bool = False
     message: str = "fault"
+    answer: Any = None
+    """The whole answer; None: the message alone."""
+
+    def say(self) -> JSONResponse:
+        return JSONResponse(
+            self.answer if self.answer is not None else {"message": self.message}, self.status, self.headers
+        )
 
 
 class FakeGitHub:
@@ -142,6 +157,8 @@ class FakeGitHub:
         self.installation = 99
         self.suspended = False
         self.repositories: dict[str, FakeRepository] = {}
+        self.moved: dict[str, int] = {}
+        """Former names, and the ids of the repositories that had them."""
         self.tokens: dict[str, float] = {}
         self.token_requests = 0
         self.deliveries: list[FakeDelivery] = []
@@ -169,6 +186,25 @@ class FakeGitHub:
         repository = FakeRepository(next(self._ids), full_name, **values)
         self.repositories[full_name] = repository
         return repository
+
+    def rename(self, repository: FakeRepository, full_name: str) -> None:
+        """Also a transfer: the former name leads to it until somebody else takes that."""
+        with self.lock:
+            self.moved[repository.full_name] = repository.id
+            del self.repositories[repository.full_name]
+            repository.full_name = full_name
+            self.repositories[full_name] = repository
+
+    def rename_label(self, repository: FakeRepository, old: str, new: str) -> None:
+        with self.lock:
+            repository.labels[new] = repository.labels.pop(old)
+            repository.label_ids[new] = repository.label_ids.pop(old)
+            for issue in repository.issues.values():
+                issue.labels = [new if name == old else name for name in issue.labels]
+
+    def delete_comment(self, repository: FakeRepository, comment: FakeComment) -> None:
+        with self.lock:
+            del repository.comments[comment.id]
 
     def open_issue(self, repository: FakeRepository, title: str, body: str = "", author: str = "dana") -> FakeIssue:
         with self.lock:
@@ -240,6 +276,12 @@ class FakeGitHub:
             deployment_status={"id": 1, "state": state},
         )
 
+    def workflow_run(
+        self, repository: FakeRepository, name: str, sha: str, *, branch: str = "main", conclusion: str = "success"
+    ) -> FakeDelivery:
+        run = {"id": 1, "name": name, "head_sha": sha, "head_branch": branch, "event": "push", "conclusion": conclusion}
+        return self.delivery("workflow_run", repository, "dana", action="completed", workflow_run=run)
+
     def delivery(self, event: str, repository: FakeRepository, sender: str, **payload: Any) -> FakeDelivery:
         bot = sender.endswith("[bot]")
         full: dict[str, Any] = {
@@ -286,6 +328,7 @@ class FakeGitHub:
             "full_name": repository.full_name,
             "private": repository.private,
             "visibility": "private" if repository.private else "public",
+            "archived": repository.archived,
             "default_branch": "main",
             "html_url": f"{self.address}/{repository.full_name}",
             "owner": {"login": owner, "id": 7, "type": "Organization"},
@@ -301,6 +344,8 @@ class FakeGitHub:
             "state": issue.state,
             "user": {"login": issue.author, "id": 1, "type": "User"},
             "labels": [self._show_label(repository, name) for name in issue.labels],
+            "locked": issue.locked,
+            "assignees": [{"login": login, "id": 1, "type": "User"} for login in issue.assignees],
             "comments": sum(1 for c in repository.comments.values() if c.issue == issue.number),
             "url": f"{self.address}/repos/{repository.full_name}/issues/{issue.number}",
             "html_url": f"{self.address}/{repository.full_name}/issues/{issue.number}",
@@ -319,7 +364,8 @@ class FakeGitHub:
         }
 
     def _show_label(self, repository: FakeRepository, name: str) -> dict[str, Any]:
-        return {"id": 1, "name": name, "color": repository.labels.get(name, "ededed")}
+        number = repository.label_ids.setdefault(name, len(repository.label_ids) + 1)
+        return {"id": number, "name": name, "color": repository.labels.get(name, "ededed")}
 
     def thread(self, repository: FakeRepository, issue: FakeIssue) -> list[FakeComment]:
         """The issue's comments as people see them, oldest first."""
@@ -336,7 +382,7 @@ class _Answer(Exception):
         self.status = status
 
 
-def create_app(state: FakeGitHub) -> Starlette:
+def create_app(state: FakeGitHub) -> Any:
     """The REST and GraphQL surface that the product uses, and nothing else."""
 
     def route(path: str, method: str, work: Callable[[Request, Any], Any], *, auth: str = "installation") -> Route:
@@ -365,14 +411,14 @@ def create_app(state: FakeGitHub) -> Starlette:
                 if request.method != "GET" and not request.url.path.endswith(("access_tokens", "/graphql")):
                     state.write_times.append(time.monotonic())
                 if fault is not None and not fault.after_writing:
-                    answer: Response = JSONResponse({"message": fault.message}, fault.status, fault.headers)
+                    answer: Response = fault.say()
                 else:
                     answer = _run(request, body)
                     if fault is not None:
-                        answer = JSONResponse({"message": fault.message}, fault.status, fault.headers)
+                        answer = fault.say()
                 tagged = _tagged(request, answer)
                 state.requests.append((request.method, request.url.path, tagged.status_code))
-                if state.contract is not None and not request.url.path.endswith("/graphql"):
+                if state.contract is not None:
                     said = json.loads(answer.body) if answer.body else None
                     query = dict(request.query_params)
                     state.violations += state.contract.violations(
@@ -399,6 +445,8 @@ def create_app(state: FakeGitHub) -> Starlette:
         found = state.repositories.get(name)
         if found is None:
             raise _Answer(404, "Not Found")
+        if found.archived and request.method != "GET":
+            raise _Answer(403, "Repository was archived so is read-only.")
         return found
 
     def issue(request: Request) -> tuple[FakeRepository, FakeIssue]:
@@ -408,6 +456,8 @@ def create_app(state: FakeGitHub) -> Starlette:
             raise _Answer(404, "Not Found")
         if found.gone:
             raise _Answer(410, "This issue was deleted")
+        if found.locked and request.method == "POST":
+            raise _Answer(403, "Unable to create comment because issue is locked.")
         return repo, found
 
     def comment(request: Request) -> tuple[FakeRepository, FakeComment]:
@@ -487,7 +537,7 @@ def create_app(state: FakeGitHub) -> Starlette:
         if body["name"] in repo.labels:
             raise _Answer(422, "Validation Failed")
         repo.labels[body["name"]] = body["color"]
-        return 201, {"id": 1, "name": body["name"], "color": body["color"]}
+        return 201, state._show_label(repo, body["name"])
 
     def get_label(request: Request, _body: Any) -> Any:
         repo, name = repository(request), request.path_params["label"]
@@ -593,8 +643,36 @@ def create_app(state: FakeGitHub) -> Starlette:
         return _paged(request, [{"filename": name, "status": "modified"} for name in files])
 
     def add_check(request: Request, body: Any) -> Any:
-        repository(request).checks.append(body)
-        return 201, {"id": next(state._ids), "name": body["name"], "head_sha": body["head_sha"]}
+        made = {**body, "id": next(state._ids)}
+        repository(request).checks.append(made)
+        return 201, shown_check(made)
+
+    def edit_check(request: Request, body: Any) -> Any:
+        found = next((c for c in repository(request).checks if c["id"] == int(request.path_params["check"])), None)
+        if found is None:
+            raise _Answer(404, "Not Found")
+        found |= body
+        return shown_check(found)
+
+    def checks_of(request: Request, _body: Any) -> Any:
+        sha, name = request.path_params["ref"], request.query_params.get("check_name")
+        checks = [c for c in repository(request).checks if c["head_sha"] == sha and name in (None, c["name"])]
+        return {"total_count": len(checks), "check_runs": [shown_check(c) for c in reversed(checks)]}
+
+    def shown_check(check: dict[str, Any]) -> dict[str, Any]:
+        said = {key: check.get(key) for key in ("id", "name", "head_sha", "status", "conclusion", "details_url")}
+        return {**said, "output": {"title": check["output"]["title"], "summary": check["output"]["summary"]}}
+
+    def may_be_assigned(request: Request, _body: Any) -> Any:
+        if issue(request)[0].roles.get(request.path_params["login"], "none") == "none":
+            raise _Answer(404, "Not Found")
+        return 204, None
+
+    def assign(request: Request, body: Any) -> Any:
+        repo, found = issue(request)
+        able = [login for login in body["assignees"] if repo.roles.get(login, "none") != "none"]
+        found.assignees += [login for login in able if login not in found.assignees]
+        return 201, state.show_issue(repo, found)
 
     repo_path = "/repos/{owner}/{repo}"
     issue_path = repo_path + "/issues/{number:int}"
@@ -619,6 +697,10 @@ def create_app(state: FakeGitHub) -> Starlette:
         route(one_comment + "/reactions", "POST", lambda r, b: add_reaction(comment(r)[1].reactions, b)),
         route(repo_path + "/pulls/{number:int}/files", "GET", pull_files),
         route(repo_path + "/check-runs", "POST", add_check),
+        route(repo_path + "/check-runs/{check:int}", "PATCH", edit_check),
+        route(repo_path + "/commits/{ref}/check-runs", "GET", checks_of),
+        route(issue_path + "/assignees/{login}", "GET", may_be_assigned),
+        route(issue_path + "/assignees", "POST", assign),
         route(issue_path, "GET", lambda r, _b: state.show_issue(*issue(r))),
         route(issue_path + "/comments", "GET", comments_of),
         route(issue_path + "/comments", "POST", add_comment),
@@ -627,7 +709,24 @@ def create_app(state: FakeGitHub) -> Starlette:
         route(issue_path + "/labels/{label}", "DELETE", remove_label),
         route("/graphql", "POST", graphql),
     ]
-    return Starlette(routes=routes)
+    app = Starlette(routes=routes)
+
+    async def forwarding(scope: Any, receive: Any, send: Any) -> None:
+        """A former name answers with where its repository is now; an id is as good as a name."""
+        if scope["type"] == "http" and (found := re.match(r"/repos/([^/]+/[^/]+)(.*)", scope["path"])):
+            if found[1] not in state.repositories and (number := state.moved.get(found[1])) is not None:
+                asked = scope["query_string"].decode()
+                where = f"{state.address}/repositories/{number}{found[2]}{'?' + asked if asked else ''}"
+                answer = Response(status_code=301 if scope["method"] == "GET" else 307, headers={"Location": where})
+                await answer(scope, receive, send)
+                return
+        elif scope["type"] == "http" and (found := re.match(r"/repositories/(\d+)(.*)", scope["path"])):
+            by_id = {r.id: r.full_name for r in state.repositories.values()}
+            path = f"/repos/{by_id.get(int(found[1]), 'nobody/nothing')}{found[2]}"
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        await app(scope, receive, send)
+
+    return forwarding
 
 
 @dataclass
@@ -697,12 +796,18 @@ def _graphql(state: FakeGitHub, query: str, variables: dict[str, Any]) -> Any:
         objects = {alias: _object(state, repo, query_part, variables, name) for alias, name, query_part in asked}
         return {"data": {"repository": objects}}
     issue = repo.issues[variables["number"]]
-    nodes = [
-        {"merged": True, "mergeCommit": {"oid": sha}, "repository": {"nameWithOwner": repo.full_name}}
+    here = {"nameWithOwner": repo.full_name}
+    nodes: list[dict[str, Any]] = [
+        {"merged": True, "state": "MERGED", "headRefOid": sha, "mergeCommit": {"oid": sha}, "repository": here}
         for sha in issue.linked_commits
     ]
+    nodes += [
+        {"merged": False, "state": "OPEN", "headRefOid": sha, "mergeCommit": None, "repository": here}
+        for sha in issue.linked_heads
+    ]
     found = {"closedByPullRequestsReferences": {"nodes": nodes}, "timelineItems": {"nodes": []}}
-    return {"data": {"repository": {"issue": found}}}
+    head = _resolve(repo, "HEAD") or repo.head
+    return {"data": {"repository": {"defaultBranchRef": {"target": {"oid": head}}, "issue": found}}}
 
 
 # --- the real repository ----------------------------------------------------------------------------------------------

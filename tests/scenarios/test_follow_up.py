@@ -276,10 +276,10 @@ def test_a_changed_verdict_is_told_in_a_comment_of_its_own(
 def test_labels_of_others_stay(
     github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
 ) -> None:
-    issue.labels += ["bug", "priority:P9"]
+    issue.labels += ["bug", "priority:P3"]
     say(github, repository, issue, "/audit")
     assert "bug" in issue.labels
-    assert "priority:P9" not in issue.labels
+    assert "priority:P3" not in issue.labels
 
 
 def test_a_waiting_audit_can_be_cancelled(

@@ -37,7 +37,11 @@ OPERATIONS = (
     ("post", "/repos/{owner}/{repo}/issues/{issue_number}/labels"),
     ("delete", "/repos/{owner}/{repo}/issues/{issue_number}/labels/{name}"),
     ("get", "/repos/{owner}/{repo}/pulls/{pull_number}/files"),
+    ("get", "/repos/{owner}/{repo}/issues/{issue_number}/assignees/{assignee}"),
+    ("post", "/repos/{owner}/{repo}/issues/{issue_number}/assignees"),
     ("post", "/repos/{owner}/{repo}/check-runs"),
+    ("patch", "/repos/{owner}/{repo}/check-runs/{check_run_id}"),
+    ("get", "/repos/{owner}/{repo}/commits/{ref}/check-runs"),
 )
 STRUCTURE = (
     "type",

@@ -13,6 +13,8 @@ from typing import Any
 
 import jsonschema_rs
 
+from tests.fakes.graphql.contract import schema as graphql_schema
+
 _SPANNING = ("path", "ref", "basehead")
 """Parameters that may hold slashes."""
 
@@ -23,7 +25,7 @@ class Contract:
         self._schemas = {"request": described["components"], "response": _partial(described["components"])}
         self._paths = sorted(
             ((key.partition(" ")[0], _pattern(key.partition(" ")[2]), key) for key in self._operations),
-            key=lambda item: (item[2].count("{"), item[2]),
+            key=lambda item: (item[2].count("{"), -item[2].count("/"), item[2]),
         )
         self._validators: dict[tuple[str, ...], Any] = {}
 
@@ -31,6 +33,8 @@ class Contract:
         self, method: str, path: str, query: Mapping[str, str], body: Any, status: int, answer: Any
     ) -> list[str]:
         """What GitHub would not have taken or said; empty when all is as described."""
+        if path.endswith("/graphql"):
+            return graphql_schema().violations(body["query"], body.get("variables") or {}, answer)
         key = next((key for verb, pattern, key in self._paths if verb == method and pattern.fullmatch(path)), None)
         if key is None:
             return [f"{method} {path}: no such operation"]
