@@ -166,6 +166,11 @@ _IDENTIFIER = re.compile(
 )
 
 
+def is_common(word: str) -> bool:
+    """Whether messages in general use the word, given in lower case, in the singular or the plural."""
+    return word in _VOCABULARY or (word.endswith("s") and word[:-1] in _VOCABULARY)
+
+
 def fault_words(message: str, *, codes_only: bool = False) -> str:
     """What stays the same in `message` at every occurrence: common words, error codes, and names out of the code.
 

@@ -34,7 +34,7 @@ from app.evidence.stacktrace import RawTrace, may_hold_trace, parse_trace, to_st
 from app.evidence.templates import MASK, TemplateMiner, Tokens, mask_path, render, shape_of
 from app.redact import Redacted, Tally, shorten
 
-_ALGORITHM: Final = 1
+_ALGORITHM: Final = 2
 """The digit in every fingerprint: raised when an equal fault would get another fingerprint than before."""
 _MAX_INSTANCES: Final = 1_000
 _TRACE_MEMO: Final = 4_096

@@ -24,7 +24,7 @@ RevisionName = NewType("RevisionName", str)
 """What runs: a Cloud Run revision, or a version of a cluster's workload, `workload@pod-template-hash`."""
 ServiceName = NewType("ServiceName", str)
 Fingerprint = NewType("Fingerprint", str)
-"""Identity of an error group, `g1-` and 12 hex digits: from content alone; the digit after g is the algorithm's version."""
+"""Identity of an error group, `g2-` and 12 hex digits: from content alone; the digit after g is the algorithm's version."""
 
 
 class Severity(IntEnum):

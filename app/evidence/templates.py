@@ -2,23 +2,21 @@
 
 Owns the two steps from text to template. The first looks at one message alone: digits are squeezed, then every word that is
 by its own look a value (a number, an id, an address, a path, the right side of `key=value`) becomes `<*>`; what is left is
-the message's *shape*. The second looks at all shapes together: where shapes differ in one place that looks like a slot for
-values, or many differ in rare words only, they are one template. Because the first step depends on the message alone and the
-second on the set of shapes, the result depends on neither order nor count of the messages. (Only where one scope has more
-than some thousand shapes is part of the second step taken early, on the shapes seen so far.)
+the message's *shape*. The second looks at all shapes together: where they differ only in words that stand like values
+(`wording.py` judges that), in one place that looks like a slot for values, or in rare words only, they are one template.
+Because the first step depends on the message alone and the second on the set of shapes, the result depends on neither order
+nor count of the messages. (Only where one scope has more than some thousand shapes is part of the second step taken early, on
+the shapes seen so far.)
 
 Leaves to `grouping.py` what a group is and how it is counted, and to `redact.py` the cutting of secrets: templates are not
 redacted.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
-MASK: Final = "<*>"
-
-Tokens = tuple[str, ...]
+from app.evidence.wording import MASK, Tokens, are_values, look, mask_whole, outline, run_together
 
 _DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 _HEX_TAIL: Final = re.compile(rb"0x?[a-fA-F][0a-fA-F]*")
@@ -95,7 +93,7 @@ class Scope:
         self._plain: dict[bytes, int] = {}
         self._masked: dict[bytes, int] = {}
         self._frequent: dict[int, Sequence[frozenset[str]]] = {}
-        self._outlines: dict[Tokens, int] = {}
+        self._frames: dict[Tokens, int] = {}
         self._room = _EARLY
 
     def add(self, message: str) -> int:
@@ -141,7 +139,7 @@ class Scope:
         if number is not None:
             return number
         if (frequent := self._frequent.get(len(shape))) is not None:
-            number = self._outlines.get(_outline(shape, frequent))
+            number = self._frames.get(_frame(shape, frequent))
             if number is not None:
                 return number
         if len(self.shapes) >= self._room:
@@ -169,12 +167,12 @@ class Scope:
             by_length.setdefault(len(shape), []).append(shape)
         for length, same in by_length.items():
             self._frequent[length] = _frequent_words(same)
-            for outline, shapes in _crowded(same, self._frequent[length]).items():
+            for frame, shapes in _crowded(same, self._frequent[length]).items():
                 template = _generalise(shapes)
                 number = self.shapes.get(template)
                 if number is None:
                     number = self._new(template)
-                self._outlines[outline] = number
+                self._frames[frame] = number
                 for shape in shapes:
                     if shape != template:
                         self.moved[self.shapes.pop(shape)] = number
@@ -238,7 +236,7 @@ _DELIMITERS: Final = r"[=:,;()\[\]{}<>\"'|]"
 _PIECES: Final = re.compile(rf"{_DELIMITERS}|\.\.")
 _SPLIT: Final = re.compile(rf"((?:{_DELIMITERS}|\.\.+)+)")
 _ENDS_VALUE: Final = re.compile(r"[,;)\]}]")
-_VALUE_FOLLOWS: Final = re.compile(r"(?<![=!<>])=[\"'(\[{]*$")
+_VALUE_FOLLOWS: Final = re.compile(r"(?<![=!<>])=[\"'(\[{<]*$")
 _COMPARED: Final = re.compile(r"^[<>~]=?(?=[-+.]?0)")
 _COLONS: Final = re.compile(r"^(?:[0-9a-fA-F]{0,4}:){2,}[0-9a-fA-F.]*[,;.]?$")
 """Hardware and IPv6 addresses, whose groups need not hold a digit."""
@@ -310,6 +308,8 @@ def _mask_piece(piece: str, follows: str) -> str:
 
 
 _UNIT: Final = re.compile(r"(?:[nuµm]?s|secs?|seconds?|mins?|minutes?|hours?|h|days?|[kKMGT]i?B|B|bytes?|%)")
+_UNIT_THEN: Final = re.compile(rf"(?:{_UNIT.pattern})(?=[\])}}]*(?:->|[\[/(]))")
+"""A unit with more behind it, as in `memory 1 MB]->[2 MB]/[3 MB]`."""
 _CALENDAR: Final = re.compile(
     r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|UTC|GMT|[CEMP][DS]T|CES?T|AM|PM)"
 )
@@ -330,13 +330,23 @@ def collapse(words: Sequence[str]) -> Tokens:
             if _UNIT.fullmatch(core):
                 out[-1] = previous + tail
                 continue
+            if attached := _UNIT_THEN.match(word):
+                out[-1] = previous + word[attached.end() :]
+                continue
         if word.startswith(MASK) and word.rstrip(",;)]}") == MASK and previous.rstrip(",;").endswith(MASK):
             core = previous.rstrip(",;")
             if core == MASK or core.endswith(("=" + MASK, ":" + MASK, "(" + MASK, "[" + MASK)):
                 out[-1] = core + word[len(MASK) :]
                 continue
         out.append(word)
-    return tuple(out)
+    if not any(map(_LIST_OPENS.search, out)):
+        return tuple(out)
+    return tuple(_LISTED.sub(f"[{MASK}]", " ".join(out)).split(" "))
+
+
+_LIST_OPENS: Final = re.compile(r"\[u?['\"]")
+_LISTED: Final = re.compile(r"\[u?(?:'[^']*'|\"[^\"]*\")(?:, u?(?:'[^']*'|\"[^\"]*\"))*\]")
+"""A list of texts as Python prints it, which may be of any length."""
 
 
 def _mask_dates(words: Sequence[str]) -> Sequence[str]:
@@ -361,62 +371,71 @@ def _trailing(word: str) -> tuple[str, str]:
 
 def merge_shapes(shapes: Iterable[Tokens]) -> Mapping[Tokens, Tokens]:
     """Each shape with the template that it ends in. The result does not depend on the order of `shapes`."""
-    result: dict[Tokens, Tokens] = {}
-    by_length = sorted(set(shapes), key=lambda shape: (len(shape), shape))
-    for _, same in groupby(by_length, key=len):
-        members = list(same)
-        result.update(_merge_same_length(members))
-    return result
-
-
-def _merge_same_length(shapes: Sequence[Tokens]) -> Mapping[Tokens, Tokens]:
-    current = {shape: shape for shape in shapes}
-    values: set[str] = set()
+    current = {shape: shape for shape in sorted(set(shapes))}
+    known: frozenset[str] = frozenset()
     for _ in range(8):
         templates = sorted(set(current.values()))
-        known = len(values)
-        joined = _join(templates, values)
+        joined, found = _join(templates, known)
         current = {shape: joined[template] for shape, template in current.items()}
-        if len(values) == known and all(joined[template] == template for template in templates):
+        if found <= known and all(joined[template] == template for template in templates):
             break
+        known |= found
     return current
 
 
-def _join(templates: Sequence[Tokens], values: set[str]) -> Mapping[Tokens, Tokens]:
+def _join(templates: Sequence[Tokens], known: frozenset[str]) -> tuple[Mapping[Tokens, Tokens], frozenset[str]]:
     """One round: all decisions are taken on the same state, then carried out together.
 
-    `values` are the words that were found to be values in an earlier round; those of this round are added.
+    `known` are the words that were found to be values in an earlier round; those of this round are the second result.
     """
     clusters = _Clusters(len(templates))
+    outlines = [outline(template, known) for template in templates]
+    shortened = [run_together(words) for words in outlines]
+    clusters.unite_alike(shortened)
+    number_of = {words: number for number, words in enumerate(outlines)}
     found: set[str] = set()
-    length = len(templates[0])
-    for place in range(length):
-        alike: dict[Tokens, list[int]] = {}
-        for number, template in enumerate(templates):
-            alike.setdefault(template[:place] + template[place + 1 :], []).append(number)
-        for rest, members in alike.items():
-            members = [number for number in members if _CONTENT.search(templates[number][place])]
-            if len(members) > 1:
-                words = [templates[number][place] for number in members]
-                if _is_slot(rest, words):
-                    clusters.unite(members)
-                    found.update(words)
-    by_holes: dict[Tokens, list[int]] = {}
-    for number, template in enumerate(templates):
-        holes = tuple(_HOLE if _is_value(template, place, values) else word for place, word in enumerate(template))
-        if sum(_LETTER.search(word) is not None for word in holes) >= 2:
-            by_holes.setdefault(holes, []).append(number)
-    places = {template: number for number, template in enumerate(templates)}
-    for crowd in _crowded(templates, _frequent_words(templates)).values():
-        clusters.unite([places[template] for template in crowd])
-    for members in by_holes.values():
-        clusters.unite(members)
-    values |= {word for word in found if MASK not in word}
+    for words in _slots(number_of):
+        clusters.unite([number_of[one] for one in words.alike])
+        found.update(word for word in words.values if MASK not in word and look(word) > -1)
+    numbers = {template: number for number, template in enumerate(templates)}
+    for same in _by_length(templates):
+        for crowd in _crowded(same, _frequent_words(same)).values():
+            clusters.unite([numbers[template] for template in crowd])
     result: dict[Tokens, Tokens] = {}
     for members in clusters.members():
-        template = _generalise([templates[number] for number in members])
+        # Where a value is of one word here and of two there, the sentence is what is left when it counts as one.
+        alike = [templates[number] for number in members]
+        if len(set(map(len, alike))) > 1:
+            alike = [shortened[number] for number in members]
+        template = _generalise(alike) if len(set(map(len, alike))) == 1 else min(alike)
         result.update((templates[number], template) for number in members)
-    return result
+    return result, frozenset(found)
+
+
+class _Slot(NamedTuple):
+    """Sentences that are alike but for one place, and what is found there."""
+
+    alike: Sequence[Tokens]
+    values: Sequence[str]
+
+
+def _slots(sentences: Iterable[Tokens]) -> Iterator[_Slot]:
+    for same in _by_length(sentences):
+        for place in range(len(same[0])):
+            alike: dict[Tokens, list[Tokens]] = {}
+            for words in same:
+                if _CONTENT.search(words[place]):
+                    alike.setdefault(words[:place] + words[place + 1 :], []).append(words)
+            for members in alike.values():
+                if len(members) > 1 and _is_slot(members[0], place, tuple(words[place] for words in members)):
+                    yield _Slot(members, [words[place] for words in members])
+
+
+def _by_length(sentences: Iterable[Tokens]) -> Iterable[Sequence[Tokens]]:
+    lengths: dict[int, list[Tokens]] = {}
+    for words in sentences:
+        lengths.setdefault(len(words), []).append(words)
+    return lengths.values()
 
 
 def _frequent_words(shapes: Sequence[Tokens]) -> Sequence[frozenset[str]]:
@@ -430,7 +449,7 @@ def _frequent_words(shapes: Sequence[Tokens]) -> Sequence[frozenset[str]]:
     return frequent
 
 
-def _outline(shape: Tokens, frequent: Sequence[frozenset[str]]) -> Tokens:
+def _frame(shape: Tokens, frequent: Sequence[frozenset[str]]) -> Tokens:
     return tuple(
         word if word in words or not _LETTER.search(word) else _HOLE
         for word, words in zip(shape, frequent, strict=True)
@@ -438,15 +457,13 @@ def _outline(shape: Tokens, frequent: Sequence[frozenset[str]]) -> Tokens:
 
 
 def _crowded(shapes: Sequence[Tokens], frequent: Sequence[frozenset[str]]) -> Mapping[Tokens, Sequence[Tokens]]:
-    """Outlines that so many shapes share that what is not in the outline must be values, in one place or in several."""
+    """Frames that so many shapes share that what is not in the frame must be values, in one place or in several."""
     if len(shapes) < _CERTAIN:
         return {}
     alike: dict[Tokens, list[Tokens]] = {}
     for shape in shapes:
-        alike.setdefault(_outline(shape, frequent), []).append(shape)
-    return {
-        outline: same for outline, same in alike.items() if len(same) >= _CERTAIN and any(map(_LETTER.search, outline))
-    }
+        alike.setdefault(_frame(shape, frequent), []).append(shape)
+    return {frame: same for frame, same in alike.items() if len(same) >= _CERTAIN and any(map(_LETTER.search, frame))}
 
 
 class _Clusters:
@@ -468,6 +485,12 @@ class _Clusters:
             other = self._root(number)
             self._parent[max(first, other)] = first = min(first, other)
 
+    def unite_alike(self, keys: Sequence[Tokens]) -> None:
+        """Unite the numbers of equal keys."""
+        first: dict[Tokens, int] = {}
+        for number, key in enumerate(keys):
+            self.unite([first.setdefault(key, number), number])
+
     def members(self) -> Iterable[list[int]]:
         sets: dict[int, list[int]] = {}
         for number in range(len(self._parent)):
@@ -479,36 +502,17 @@ _LETTER: Final = re.compile(r"[^\W\d_]")
 _CONTENT: Final = re.compile(r"\w|<\*>")
 """Without any, a word is a shell such as `()`: that nothing was put into it is part of the sentence."""
 _HOLE: Final = "\0"
-_QUOTED: Final = re.compile(r"^(?:'[^']+'|\"[^\"]+\"|\([^()]+\)|\[[^\[\]]+\])[.,;:]?$")
-_LABELS: Final = frozenset({"user", "username", "host", "hostname", "class", "device", "interface", "domain"})
-_ENDPOINTS: Final = frozenset({"from", "to"})
-_CAPITALS: Final = re.compile(r"^[A-Z][A-Z_]+[.,;]?$")
 
 
-def _is_value(template: Tokens, place: int, values: set[str]) -> bool:
-    """Whether the word stands like a value: it is known as one, is wrapped whole, or follows a word that announces it."""
-    word = template[place]
-    if place == 0 or MASK in word:
-        return word in values
-    before = template[place - 1].lower()
-    return (
-        word in values
-        or _QUOTED.match(word) is not None
-        or (place > 1 and before in _LABELS)
-        or (word.isalpha() and "(" in template[:place] and ")" in template[place:])
-        or (before in _ENDPOINTS and _CAPITALS.match(word) is not None)
-    )
-
-
-def _is_slot(rest: Tokens, words: Sequence[str]) -> bool:
+def _is_slot(words: Tokens, place: int, others: tuple[str, ...]) -> bool:
     """Whether so different words in one place, all else equal, are values."""
-    constants = sum(_LETTER.search(word) is not None for word in rest)
+    constants = sum(_LETTER.search(word) is not None for word in words[:place] + words[place + 1 :])
     if constants < 2:
-        return constants == 1 and len(words) >= 2 * _MANY
+        return constants == 1 and len(others) >= 2 * _MANY
     # One of the words is a value already, by its own look: so is what stands in its place elsewhere.
-    if _slot(words) in words:
+    if len(others) >= _MANY or _slot(others) in others:
         return True
-    return len(words) >= _MANY
+    return len(set(map(mask_whole, others))) == 1 and are_values(words, place, others)
 
 
 def _generalise(templates: Sequence[Tokens]) -> Tokens:
