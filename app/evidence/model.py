@@ -197,9 +197,9 @@ class Writer:
         pod = self.resource_labels.get("pod_name")
         if not pod:
             return None
-        named, labels = workloads.of_pod(pod), self.labels
-        version = labels.get("k8s-pod/pod-template-hash") or named.version
-        return Workload(labels.get(workloads.CONTROLLER) or named.name, version)
+        labels = self.labels
+        named = workloads.of_pod(pod, labels.get("k8s-pod/pod-template-hash"))
+        return named._replace(name=labels.get(workloads.CONTROLLER) or named.name)
 
     @cached_property
     def is_cluster(self) -> bool:

@@ -41,9 +41,15 @@ class Workload(NamedTuple):
 
 
 @lru_cache(maxsize=4_096)
-def of_pod(pod: str) -> Workload:
-    """`shop-6d4cf56db6-x2x9q` is `shop` at `6d4cf56db6`, `shop-0` and `shop-x2x9q` are `shop`; another name is its own."""
-    return _split(pod, _POD)
+def of_pod(pod: str, version: str | None = None) -> Workload:
+    """`shop-6d4cf56db6-x2x9q` is `shop` at `6d4cf56db6`, `shop-0` and `shop-x2x9q` are `shop`; another name is its own.
+
+    `version` where a label of the pod tells it: then it need not be made out.
+    """
+    if version is None:
+        return _split(pod, _POD)
+    name, found, _ = pod.rpartition(f"-{version}-")
+    return Workload(name if found else _split(pod, _POD).name, version)
 
 
 @lru_cache(maxsize=4_096)

@@ -24,6 +24,11 @@ def test_a_pod_is_named_by_its_workload(pod: str, name: str, version: str | None
     assert of_pod(pod) == Workload(name, version)
 
 
+def test_the_version_of_a_label_is_taken_as_it_is() -> None:
+    assert of_pod("shop-5d9-x", "5d9") == Workload("shop", "5d9")
+    assert of_pod("shop-x2x9q", "5d9") == Workload("shop", "5d9")
+
+
 @given(
     st.from_regex(r"[a-z][a-z0-9]{0,10}(-[a-z]{3,8}){0,2}", fullmatch=True),
     st.text("456789bcdf", min_size=8, max_size=10),

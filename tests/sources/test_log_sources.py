@@ -112,6 +112,7 @@ def audit(number: int, **payload: Any) -> dict[str, Any]:
 TRACE = (
     'Traceback (most recent call last):\n  File "/app/shop/cart.py", line 41, in total\n    pay()\nValueError: no price'
 )
+CLUSTER = {"project_id": "shop-prod", "location": "europe-west1", "cluster_name": "blue"}
 SHAPES: dict[str, dict[str, Any]] = {
     "text": entry(1, textPayload="ValueError: order 17 has no price"),
     "a trace in text": entry(2, textPayload=TRACE),
@@ -193,6 +194,22 @@ SHAPES: dict[str, dict[str, Any]] = {
     "an exit": entry(
         19, severity="WARNING", logName="projects/shop-prod/logs/run.googleapis.com%2Fvarlog%2Fsystem",
         textPayload="Container called exit(3).",
+    ),
+    "a warning of a cluster": entry(
+        20, severity="WARNING", logName="projects/shop-prod/logs/events",
+        resource={"type": "k8s_pod", "labels": CLUSTER | {"namespace_name": "shop", "pod_name": "web-6d4cf56db6-x2x9q"}},
+        jsonPayload={
+            "involvedObject": {"kind": "Pod", "name": "web-6d4cf56db6-x2x9q", "fieldPath": "spec.containers{server}"},
+            "reason": "BackOff", "message": "Back-off restarting failed container", "count": 3,
+        },
+    ),
+    "a rollout that a cluster tells": entry(
+        21, severity="INFO", logName="projects/shop-prod/logs/events",
+        resource={"type": "k8s_cluster", "labels": CLUSTER},
+        jsonPayload={
+            "involvedObject": {"kind": "Deployment", "name": "web"}, "reason": "ScalingReplicaSet",
+            "message": "Scaled up replica set web-6d4cf56db6 from 0 to 1",
+        },
     ),
 }  # fmt: skip
 
