@@ -463,7 +463,7 @@ def create_app(state: FakeGitHub) -> Any:
     def comment(request: Request) -> tuple[FakeRepository, FakeComment]:
         repo = repository(request)
         found = repo.comments.get(int(request.path_params["comment"]))
-        if found is None:
+        if found is None or repo.issues[found.issue].gone:
             raise _Answer(404, "Not Found")
         return repo, found
 
