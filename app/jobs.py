@@ -33,8 +33,8 @@ VERSION = "infra-audit-1"
 """Constant over releases: the engine would strand waiting work of another version. Changes only with the job format."""
 QUEUE = "jobs"
 ORDERED_QUEUE = "ordered"
-RECOVERIES = 3
-"""A job that kills its process this often is given up, so that it cannot keep the service down."""
+RECOVERIES = 5
+"""A job that is cut off more often is given up: it may be what kills its process, and must not keep the service down."""
 
 Handler = Callable[[str, int], Awaitable[None]]
 """Gets the argument and the attempt, counted from 1."""
@@ -112,6 +112,7 @@ class Jobs:
         self._thread = threading.Thread(target=self._loop.run_forever, name="jobs", daemon=True)
         self._executor = "embedded" if store.startswith("sqlite:") else f"process-{uuid.uuid4()}"
         self._reaper: _Reaper | None = None
+        self._busy: set[str] = set()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -136,6 +137,7 @@ class Jobs:
             serializer=DBOSPortableJSONSerializer(),
             log_level="WARNING",
             scheduler_polling_interval_sec=5.0,
+            notification_listener_polling_interval_sec=self._poll.total_seconds(),  # idle, but a stop waits for it
         )
         _current = self
         if not self._thread.is_alive():
@@ -162,14 +164,15 @@ class Jobs:
     def stop(
         self, grace: timedelta = timedelta(seconds=10), close: Callable[[], Awaitable[None]] | None = None
     ) -> None:
-        """Let running jobs finish within `grace`; what is cut off then runs again at the next start.
+        """Let running jobs finish within `grace`, in whole seconds; what is cut off then runs again at the next start.
 
         `close` runs last on the loop: for what was opened on it.
         """
         global _current
         if self._reaper is not None:
             self._reaper.stop()
-        DBOS.destroy(workflow_completion_timeout_sec=max(1, int(grace.total_seconds())))
+        wait = int(grace.total_seconds()) if self._busy else 0  # the engine waits a second even for nothing
+        DBOS.destroy(workflow_completion_timeout_sec=wait)
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(timeout=10)
         if close is not None:
             asyncio.run_coroutine_threadsafe(_close(close), self._loop).result(timeout=10)
@@ -251,6 +254,13 @@ class Jobs:
             )
 
     def _run(self, kind: str, argument: str, attempt: int, order: str, job: str) -> None:
+        self._busy.add(job)
+        try:
+            self._run_once(kind, argument, attempt, order, job)
+        finally:
+            self._busy.discard(job)
+
+    def _run_once(self, kind: str, argument: str, attempt: int, order: str, job: str) -> None:
         # An empty context: the engine's own must not follow the handler onto the loop.
         future = contextvars.Context().run(
             asyncio.run_coroutine_threadsafe, _call(self._handlers[kind], argument, attempt), self._loop
@@ -285,12 +295,19 @@ def _apart(work: Callable[[], T]) -> T:
 _aside = concurrent.futures.ThreadPoolExecutor(4, thread_name_prefix="jobs-aside")
 
 
+_CANCELLATIONS = 50
+"""Of a task that goes on after one: a connection that is cancelled while it is made may be tried again."""
+
+
 async def _cancel_all() -> None:
     """What still runs when the engine is gone; nothing of it is recorded as finished, so it runs again."""
-    rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
+    for _ in range(_CANCELLATIONS):
+        rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        if not rest:
+            return
+        for task in rest:
+            task.cancel()
+        await asyncio.wait(rest, timeout=0.1)
 
 
 async def _close(close: Callable[[], Awaitable[None]]) -> None:

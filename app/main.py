@@ -27,6 +27,10 @@ from app.worker import handlers
 
 _log = logging.getLogger(__name__)
 
+GRACE = timedelta(seconds=6)
+"""For running jobs when a stop is asked for; with the web side's below the ten seconds after which a container is killed."""
+WEB_GRACE = timedelta(seconds=2)
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -51,6 +55,7 @@ class Running:
         self._parts = parts
         self._closing = ExitStack()
         self._service: Service | None = None
+        self._grace = GRACE
         try:
             self._open()
         except BaseException:
@@ -66,7 +71,7 @@ class Running:
         self._closing.callback(self.archive.close)
         self.jobs = Jobs(settings.store, handlers(self._get), concurrency=settings.concurrency, poll=parts.poll)
         self.jobs.open_loop()
-        self._closing.callback(lambda: self.jobs.stop(close=self._disconnect))
+        self._closing.callback(lambda: self.jobs.stop(self._grace, close=self._disconnect))
         github = asyncio.run_coroutine_threadsafe(self._connect(), self.jobs.loop).result()
         self._service = Service(
             github=github,
@@ -112,7 +117,9 @@ class Running:
     def _hand_on(self, delivery: StoredDelivery) -> None:
         self.jobs.enqueue("delivery", delivery.guid, id=delivery.job)
 
-    def stop(self) -> None:
+    def stop(self, grace: timedelta = GRACE) -> None:
+        """What is cut off after `grace` goes on at the next start."""
+        self._grace = grace
         self._closing.close()
 
 
@@ -151,7 +158,7 @@ def serve(settings: Settings, parts: Parts) -> None:
             log_level="warning",
             access_log=False,
             lifespan="off",
-            timeout_graceful_shutdown=10,
+            timeout_graceful_shutdown=int(WEB_GRACE.total_seconds()),
         )
         _log.info("listening on %s:%d", settings.host, settings.port)
         uvicorn.Server(config).run()

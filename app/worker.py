@@ -10,17 +10,31 @@ from datetime import UTC, datetime, timedelta
 
 from app.archive import KEEP_AUDITS, KEEP_DELIVERIES, DeliveryState
 from app.errors import Unavailable, UserError
+from app.follow_up import is_due
 from app.github.client import Refused
 from app.github.deliveries import redeliver_failed
 from app.github.webhooks import EVENT
 from app.jobs import Handler, Later
 from app.replies import BrokenReply, FixReply, Reply
-from app.respond import LOOK, ORDER, REMINDER, Service, respond, run_audit, run_look, run_reminder, tell_broken
+from app.respond import (
+    LOOK,
+    ORDER,
+    REMINDER,
+    Service,
+    enqueue_look,
+    load_incident,
+    respond,
+    run_audit,
+    run_look,
+    run_reminder,
+    tell_broken,
+)
 
 _log = logging.getLogger(__name__)
 
 ATTEMPTS = 8
 LONGEST_PAUSE = timedelta(minutes=15)
+AFTER_A_FAILED_LOOK = timedelta(minutes=30)
 
 
 def handlers(service: Callable[[], Service]) -> Mapping[str, Handler]:
@@ -37,8 +51,8 @@ def handlers(service: Callable[[], Service]) -> Mapping[str, Handler]:
             service().archive.mark_delivery(guid, DeliveryState.DONE)
 
         async def give_up(reply: Reply) -> None:
+            await _last_word(f"delivery {guid}", tell_broken(service(), event, reply, f"broken:{guid}"))
             service().archive.mark_delivery(guid, DeliveryState.FAILED)
-            await tell_broken(service(), event, reply, f"broken:{guid}")
 
         await _attempt(f"delivery {guid}", attempt, work, give_up)
 
@@ -47,16 +61,21 @@ def handlers(service: Callable[[], Service]) -> Mapping[str, Handler]:
             saved = service().archive.audit(job)
             if saved is not None:
                 order = ORDER.validate_json(saved.request)
-                service().archive.drop_audit(saved.page)
-                await tell_broken(service(), order, reply, f"broken:{job}")
+                await _last_word(job, tell_broken(service(), order, reply, f"broken:{job}"))
+                service().archive.drop_audit(saved.page)  # last: a repeat after a crash still knows whom to tell
 
         await _attempt(job, attempt, lambda: run_audit(service(), job), give_up)
 
     async def look(argument: str, attempt: int) -> None:
-        async def give_up(reply: Reply) -> None:
-            """A look that cannot be made is only logged; the watch's next one may succeed."""
+        look = LOOK.validate_json(argument)
 
-        await _attempt(f"look {argument}", attempt, lambda: run_look(service(), LOOK.validate_json(argument)), give_up)
+        async def give_up(_reply: Reply) -> None:
+            """A look that cannot be made is only logged; the watch goes on with its next one."""
+            incident = load_incident(service(), look.repository_id, look.issue)
+            if look.after is None and is_due(incident, look.chain, service().clock() + AFTER_A_FAILED_LOOK):
+                enqueue_look(service(), look, incident, AFTER_A_FAILED_LOOK, look.number + 1)
+
+        await _attempt(f"look {argument}", attempt, lambda: run_look(service(), look), give_up)
 
     async def remind(argument: str, attempt: int) -> None:
         async def give_up(reply: Reply) -> None:
@@ -89,29 +108,25 @@ async def _attempt(
     except Unavailable as trouble:
         if attempt >= ATTEMPTS:
             _log.error("%s: given up after %d attempts: %s", name, attempt, trouble)
-            await _last_word(
-                name, give_up, FixReply(f"given up after {attempt} attempts: {trouble}", "ask again later")
-            )
+            await give_up(FixReply(f"given up after {attempt} attempts: {trouble}", "ask again later"))
             return
         pause = trouble.retry_after or min(timedelta(seconds=2**attempt), LONGEST_PAUSE)
         _log.warning("%s: attempt %d, again in %s: %s", name, attempt, pause, trouble)
         raise Later(pause) from trouble
     except UserError as error:
-        await _last_word(name, give_up, FixReply(str(error), error.fix))
+        await give_up(FixReply(str(error), error.fix))
     except Refused as refused:
         _log.warning("%s: GitHub refuses: %s", name, refused)
-        await _last_word(
-            name, give_up, FixReply(f"GitHub refuses: {refused}", "check what the App may do in this repository")
-        )
+        await give_up(FixReply(f"GitHub refuses: {refused}", "check what the App may do in this repository"))
     except Exception:
         _log.exception("%s: a bug", name)
-        await _last_word(name, give_up, BrokenReply(name))
+        await give_up(BrokenReply(name))
         raise
 
 
-async def _last_word(name: str, give_up: Callable[[Reply], Awaitable[None]], reply: Reply) -> None:
+async def _last_word(name: str, telling: Awaitable[None]) -> None:
     """Telling may fail for the same reason as the work did; that changes nothing."""
     try:
-        await give_up(reply)
+        await telling
     except (Unavailable, Refused) as trouble:
         _log.warning("%s: the last word was not written: %s", name, trouble)

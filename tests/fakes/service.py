@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from app.errors import Unavailable
 from app.evidence.entries import parse_entry
@@ -21,6 +21,7 @@ from app.investigate import Sources
 from app.main import Parts, Running
 from app.respond import AuditedRepository
 from app.settings import read_settings
+from tests.fakes.deaths import Deaths, Mortal
 from tests.fakes.github import FakeGitHub, serve
 
 
@@ -96,14 +97,15 @@ def service(
     parts: Parts | None = None,
     operator: Path | None = None,
 ) -> Iterator[Running]:
-    """A started service; GitHub's deliveries go to it."""
+    """A started service; GitHub's deliveries go to it. It dies and comes back where the stand-in's `deaths` say so."""
     granted = {"INFRA_AUDIT_OPERATOR_FILE": str(operator)} if operator is not None else {}
     settings = read_settings({**environment(github, store), **granted})
-    running = Running(settings, parts or parts_of(logs or ListedLogs(failures())))
+    deaths = github.deaths if isinstance(github.deaths, Deaths) else None
+    running = Mortal(settings, parts or parts_of(logs or ListedLogs(failures())), deaths)
     try:
-        with serve(running.web) as address:
+        with serve(running) as address:
             github.target = f"{address}/webhooks/github"
-            yield running
+            yield cast(Running, running)
     finally:
         running.stop()
 

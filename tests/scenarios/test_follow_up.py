@@ -16,9 +16,7 @@ from app.follow_up import INCIDENT, Incident, after_look, called, is_due, may_ca
 from app.jobs import JobState
 from app.main import Running
 from app.respond import REMINDER, Reminder
-from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository, serve
-from tests.fakes.openapi.contract import contract
 from tests.fakes.service import ListedLogs, eventually, failures, parts_of, service
 
 CONFIG = """\
@@ -28,15 +26,6 @@ environments:
 owners: {infrastructure: "@acme/sre"}
 follow_up: {every: 1m}
 """
-
-
-@pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    with fake.running(FakeGitHub()) as state:
-        state.contract = contract()
-        state.repeats = 2
-        yield state
-        assert state.violations == []
 
 
 @pytest.fixture
@@ -227,6 +216,7 @@ def test_a_page_made_while_private_is_gone_when_the_repository_is_public(
 ) -> None:
     say(github, repository, issue, "/audit")
     (saved,) = running.archive.audits_of(repository.id, issue.number)
+    eventually(lambda: running.jobs.status(saved.job) is JobState.DONE)
     address = f"{str(github.target).removesuffix('/webhooks/github')}/audits/{saved.page}"
     assert httpx.get(address).status_code == 200
     repository.private = False
