@@ -30,6 +30,7 @@ NEAR = timedelta(minutes=5)
 
 _DEPTH = {
     "container-failed-to-start": 4,
+    "init-script-failed": 4,
     "worker-task-lost": 4,
     "container-crash-loop": 5,
     "health-probe-failed": 5,
@@ -70,8 +71,20 @@ CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     "connection-table-exhausted": (*_DATABASE, "upstream-connection-failure", "network-connectivity-blocked"),
     "ip-space-exhausted": (*_START, "autoscaler-scale-up-failed", "pod-unschedulable", "node-bootstrap-failed"),
     "vpc-connector-unavailable": (*_DATABASE, "redis-unavailable", "network-connectivity-blocked", *_START),
-    "network-connectivity-blocked": (*_DATABASE, *_START, "upstream-dependency-error", "node-bootstrap-failed"),
-    "dns-resolution-failure": (*_DATABASE, *_START, "upstream-dependency-error", "redis-unavailable"),
+    "network-connectivity-blocked": (
+        *_DATABASE,
+        *_START,
+        "upstream-dependency-error",
+        "node-bootstrap-failed",
+        "init-script-failed",
+    ),
+    "dns-resolution-failure": (
+        *_DATABASE,
+        *_START,
+        "upstream-dependency-error",
+        "redis-unavailable",
+        "init-script-failed",
+    ),
     "iam-permission-denied": (*_START, "build-failed", "application-exception", "http-server-error", *_DATABASE),
     "secret-unavailable": (*_START, "application-config-missing", "application-exception"),
     "api-disabled": ("iam-permission-denied", *_START, *_DATABASE, "build-failed"),
@@ -269,9 +282,12 @@ def _see(group: ErrorGroup, cause: Cause | None) -> _Seen:
 
 
 def _links(groups: Mapping[Fingerprint, ErrorGroup], causes: Mapping[Fingerprint, Cause]) -> tuple[CausalLink, ...]:
-    """One link per pair at most, by the strongest reason that holds; in order of the ids."""
+    """One link per pair at most, by the strongest reason that holds; in order of the ids.
+
+    Where no entry is marked as a failure, as on a machine's serial console, notices are linked among themselves.
+    """
     seen = [_see(groups[name], causes.get(name)) for name in sorted(groups)]
-    effects = [one for one in seen if one.group.failure]
+    effects = [one for one in seen if one.group.failure] or seen
     links = (
         _link(before, after, before.cause)
         for before in seen

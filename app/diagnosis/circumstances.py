@@ -103,11 +103,21 @@ def _no_such_node(root: Cause, group: ErrorGroup) -> bool:
 
 _VARIABLE = re.compile(
     r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b|environment variable|env(?:ironment)? var|os\.environ|process\.env"
+    r"|Missing `\w+` for '\w+' environment"
 )
 
 
 def _missing_variable(root: Cause, group: ErrorGroup) -> bool:
     return root.failure_class == "application-config-missing" and bool(_VARIABLE.search(_message(group)))
+
+
+_JOBS_IN = re.compile(r"bigquery\.jobs\.create permission in project ([a-z][a-z0-9-]*[a-z0-9])")
+
+
+def _jobs_of_others(root: Cause, group: ErrorGroup) -> bool:
+    """A query may read other projects' data, but runs and is paid for in a project of its own, which a setting names."""
+    found = _JOBS_IN.search(_message(group))
+    return found is not None and group.latest.project not in (None, found[1])
 
 
 _WRONG_PATH = re.compile(r"statuscode: (?:30[1278]|40[0-9])|HTTP (?:30[1278]|40[0-9])\b")
@@ -223,6 +233,12 @@ CIRCUMSTANCES: tuple[Circumstance, ...] = (
         Layer.CONFIGURATION,
         LayerOwner.DEVELOPERS,
         "an environment variable is a setting of the deployment",
+    ),
+    Circumstance(
+        _jobs_of_others,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "the query is to run in a project that is not the program's own, which its setting of the project decides",
     ),
     Circumstance(
         _probe_path,

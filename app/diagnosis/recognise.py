@@ -313,8 +313,8 @@ _REFUSED = (7, 16)
 """gRPC codes of a call that was refused to its caller: permission denied and unauthenticated."""
 
 
-_CUT = re.compile(r"\[(?:secret|token|password|email)\]")
-"""Parts that redaction took out: a name with a hole in it names nothing, so the entry's own resource does."""
+_NO_NAME = re.compile(r"\[(?:secret|token|password|email)\]|(?:localhost|127\.0\.0\.1|\[?::1\]?)(?::\d+)?\Z")
+"""What names nothing: a name that redaction cut into, and the address of the program itself. The entry's own resource does."""
 
 
 def component_of(signature: Signature, sample: Sample, text: str) -> Redacted | None:
@@ -331,7 +331,7 @@ def component_of(signature: Signature, sample: Sample, text: str) -> Redacted | 
         return cut(called)
     for pattern in signature.component:
         if (match := re.search(pattern, text, re.IGNORECASE)) and match[1]:
-            if _CUT.search(match[1]):
+            if _NO_NAME.search(match[1]):
                 break
             return cut(match[1])
     if called:

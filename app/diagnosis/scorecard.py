@@ -69,6 +69,8 @@ _OWN_LIMIT = 0.5
 """Below `DECIDED`: that a program sets its own limit decides nothing alone."""
 _CIRCUMSTANCE = 2.5
 """Taken from one layer and given to the other: enough to overrule an exact message (4 - 2.5 < 2.5), never by much."""
+_PROBE_ALONE = 2.5
+"""As a circumstance: enough to overrule that a probe's failure is most often the program's own (2)."""
 _EGRESS = 2.0
 _DEPLOY = 2.0
 _NO_DEPLOY = 1.0
@@ -135,6 +137,7 @@ def score_layers(
         *_own_code(root, group),
         *_own_limit(chain, root, group, signature),
         *_circumstance(root, group),
+        *_probe_alone(evidence, chain, root, group),
         *_egress(evidence, root, group),
         *_rollout(evidence, chain, group),
         *_revisions(evidence, group),
@@ -271,6 +274,29 @@ def _circumstance(root: Cause, group: ErrorGroup) -> list[Signal]:
         return []
     claim = Claim(sentence(found.words), (EntryRef(root.group),), Basis.INFERRED)
     return [Signal(found.layer, _CIRCUMSTANCE, claim), Signal(root.layer, -_CIRCUMSTANCE, claim)]
+
+
+_RESTARTS = re.compile(
+    r"(?:Liveness|Startup) probe (?:failed|errored)|failed (?:liveness|startup) probe", re.IGNORECASE
+)
+_RESTARTED = ("health-probe-failed", "container-crash-loop")
+_ANSWERS = re.compile(r"statuscode: \d|HTTP \d{3}")
+
+
+def _probe_alone(evidence: Evidence, chain: Chain, root: Cause, group: ErrorGroup) -> list[Signal]:
+    """A probe of Kubernetes restarts a program that answers nothing yet and reports no failure of its own.
+
+    Then the probe's own delay, timeout or threshold is asked first; a status that the program answers is the program's.
+    """
+    text = group.latest.message
+    if root.failure_class != "health-probe-failed" or not _RESTARTS.search(text) or _ANSWERS.search(text):
+        return []
+    known = {group.id, *chain.symptoms, *(c.group for c in chain.ranked if c.symptom or c.failure_class in _RESTARTED)}
+    if any(other.id not in known for other in evidence.observations.groups):
+        return []
+    words = sentence("a probe restarts the program, which reports no failure of its own; the probe's limits come first")
+    claim = Claim(words, (EntryRef(root.group),), Basis.INFERRED)
+    return [Signal(Layer.CONFIGURATION, _PROBE_ALONE, claim)]
 
 
 def _egress(evidence: Evidence, root: Cause, group: ErrorGroup) -> list[Signal]:

@@ -65,7 +65,7 @@ def ask_whys(judged: Judged) -> tuple[Why, ...]:
     if root is None:
         return (*steps, Why(sentence("Why does that happen?"), None, judged.check))
     if root.symptom:
-        text = sentence("Why does {} happen? The entries read show the consequence only.", said(cause_group))
+        text = sentence("What leads to {}? The entries read show the consequence only.", said(cause_group))
         return (*steps, Why(text, None, judged.check))
     if not _tells_all(operation, root):
         steps.append(_mechanism(root, cause_group, shown))

@@ -33,8 +33,21 @@ MOVED = [
         "Readiness probe failed: HTTP probe failed with statuscode: 404",
     ),
     ("application-exception", Layer.APPLICATION, RUN, "AttributeError: module 'numpy' has no attribute 'float'"),
+    ("application-config-missing", Layer.APPLICATION, RUN, "Missing `secret_key_base` for 'production' environment"),
+    (
+        "iam-permission-denied",
+        Layer.PERMISSIONS,
+        RUN,
+        "User does not have bigquery.jobs.create permission in project public-archive.",
+    ),
 ]
 STAYS = [
+    (
+        "iam-permission-denied",
+        Layer.PERMISSIONS,
+        RUN,
+        "User does not have bigquery.jobs.create permission in project demo-shop.",
+    ),
     ("upstream-connection-failure", Layer.DEPENDENCY, RUN, "connect ECONNREFUSED 10.1.1.1:5432"),
     ("cloud-sql-connection-timeout", Layer.INFRASTRUCTURE, POD, "dial tcp 10.2.3.4:3307: i/o timeout"),
     ("cloud-sql-connection-timeout", Layer.INFRASTRUCTURE, RUN, "dial tcp 34.2.3.4:3307: i/o timeout"),

@@ -13,7 +13,7 @@ from app.diagnosis.diagnose import diagnose, wanted_probes
 from app.diagnosis.model import Confidence, Diagnosis, Layer, Status, plain
 from app.evidence.model import Evidence, LayerOwner, ProbeKind, ProbeResult, ProbeState, ProbeTarget
 from app.redact import cut
-from tests.diagnosis.incident import at, line, platform_line, read
+from tests.diagnosis.incident import at, evidence, group, line, platform_line, read
 
 DIAL = (
     "Cloud SQL connection failed. Please see https://cloud.google.com/sql/docs/postgres/connect-run for additional details: "
@@ -451,3 +451,14 @@ def test_the_repository_s_own_signature_is_judged_by_and_replays_from_saved_evid
         assert (judged.layer, judged.owner) == (Layer.DEPENDENCY, LayerOwner.DEVELOPERS)
         assert plain(judged.recommendation.next_steps[0]) == "Wait for the settlement."
     assert diagnose(found) == diagnose(saved)
+
+
+def test_a_start_up_script_that_cannot_reach_its_packages_is_the_networks_matter() -> None:
+    """The serial console marks nothing as an error: what leads to what is seen among its notices."""
+    console = {"resource_type": "gce_instance", "labels": {"instance_id": "bastion-1"}, "failure": False, "service": ""}
+    unreached = group(
+        "n", "startup-script: Could not connect to archive.ubuntu.com:80, connection timed out", **console
+    )
+    ended = group("s", "startup-script exit status 100", minute=6, **console)
+    found = diagnose(evidence(notices=[unreached, ended]))
+    assert (found.failure_class, found.layer) == ("network-connectivity-blocked", Layer.INFRASTRUCTURE)

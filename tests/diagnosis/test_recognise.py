@@ -213,3 +213,17 @@ def test_a_products_own_wording_goes_before_ordinary_words() -> None:
     answer = "The zone 'z' does not have enough resources available to fulfill the request. Try a different zone."
     found = recognise(evidence_of(sample_of("", field=PayloadField.PROTO, audit=audit_of(answer, code=8))))
     assert found[0].signature.id == "vm-stockout"
+
+
+def test_the_programs_own_address_names_no_resource() -> None:
+    refused = 'connection to server at "localhost" (127.0.0.1), port 5432 failed: Connection refused'
+    sample = sample_of(refused, resource_labels={"service_name": cut("reports")})
+    assert recognise(evidence_of(sample))[0].component == "reports"
+
+
+def test_a_refused_query_names_the_project_that_it_was_to_run_in() -> None:
+    message = (
+        "403 Access Denied: Project public-archive: User does not have bigquery.jobs.create permission in project x."
+    )
+    sample = sample_of(message, resource_labels={"pod_name": cut("reader-1")})
+    assert recognise(evidence_of(sample))[0].component == "public-archive"

@@ -219,3 +219,23 @@ def test_scores_are_the_sums_of_the_signals() -> None:
     for score in card.scores:
         assert score.score == sum(signal.weight for signal in card.signals if signal.layer is score.layer)
     assert list(card.scores) == sorted(card.scores, key=lambda s: -s.score)
+
+
+def probe_failed(
+    message: str = 'Liveness probe failed: Get "http://10.4.2.7:8000/": dial tcp: connection refused',
+) -> ErrorGroup:
+    return group("probe", message, service="", resource_type="k8s_pod")
+
+
+def test_a_probe_that_restarts_a_silent_program_speaks_for_its_own_limits() -> None:
+    probe = probe_failed()
+    root = cause(probe, "health-probe-failed", layer=Layer.APPLICATION)
+    assert layers(evidence(probe), root)[Layer.CONFIGURATION] > layers(evidence(probe), root)[Layer.APPLICATION]
+
+
+def test_a_probe_that_gets_an_answer_or_stands_beside_another_failure_says_nothing_of_its_limits() -> None:
+    answered = probe_failed("Liveness probe failed: HTTP probe failed with statuscode: 503")
+    assert Layer.CONFIGURATION not in layers(evidence(answered), cause(answered, "health-probe-failed"))
+    probe = probe_failed()
+    beside = group("own", "panic: runtime error: index out of range", service="")
+    assert Layer.CONFIGURATION not in layers(evidence(probe, beside), cause(probe, "health-probe-failed"))

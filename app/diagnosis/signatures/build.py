@@ -45,6 +45,31 @@ SIGNATURES: tuple[Signature, ...] = (
         near_miss="build step 0 finished",
     ),
     _build(
+        id="build-step-not-started",
+        failure_class="build-failed",
+        title="A build step's program cannot be started",
+        when=Predicate(
+            (
+                "starting step container failed",
+                "OCI runtime create failed … starting container process caused",
+            ),
+            resources=("build",),
+        ),
+        layer=Layer.APPLICATION,
+        owner=LayerOwner.DEVELOPERS,
+        specificity=Specificity.EXACT,
+        causes=(
+            "the file is not executable: its mode is set in the repository",
+            "the step names a program that its image does not hold",
+        ),
+        checks=(_BUILD,),
+        component=(r'exec: \\*"([^"\\]+)',),
+        remedy="Set the file's mode in the repository, or call it through its interpreter.",
+        source=_DOCS + "troubleshooting",
+        example='build step 0 "gcr.io/b/sdk" failed: starting step container failed: exec: "./go.sh": permission denied',
+        near_miss='build step 0 "gcr.io/b/sdk" failed: step exited with non-zero status: 1',
+    ),
+    _build(
         id="build-error-line",
         failure_class="build-failed",
         title="A build says that something failed",

@@ -184,7 +184,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 ": command not found",
                 "/bin/sh: 1: …: not found",
                 "sh: 1: …: not found",
-            )
+            ),
+            without=("startup-script:",),
         ),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.DEVELOPERS,

@@ -123,6 +123,27 @@ SIGNATURES: tuple[Signature, ...] = (
         confirmed_by=_BOTH,
     ),
     _sql(
+        id="sql-certificate-name",
+        failure_class="tls-certificate-invalid",
+        title="The connector does not find the name that it expects in the database's certificate",
+        when=Predicate(
+            ('certificate had CN "', "certificate … CN mismatch … Cloud SQL", "Server certificate name mismatch")
+        ),
+        layer=Layer.DEPENDENCY,
+        owner=LayerOwner.DEVELOPERS,
+        specificity=Specificity.EXACT,
+        causes=(
+            "the connector is older than the kind of certificate authority that the instance uses",
+            "the address belongs to another instance",
+        ),
+        checks=(_INSTANCE,),
+        component=_CONNECTION,
+        remedy="See the instance's server CA mode, then update the Auth Proxy or connector to a version that knows it.",
+        source=_DOCS + "postgres/configure-ssl-instance",
+        example='handshake failed (connection name = "p:europe-west1:db"): certificate had CN "", expected "p:db"',
+        near_miss='handshake failed (connection name = "p:europe-west1:db"): EOF',
+    ),
+    _sql(
         id="sql-client-role-missing",
         failure_class="iam-permission-denied",
         title="The account may not connect to the Cloud SQL instance",
@@ -489,6 +510,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "ER_TOO_MANY_USER_CONNECTIONS",
                 "has exceeded the 'max_user_connections' resource",
                 "TooManyConnectionsError",
+                "no more connections allowed",
+                "query_wait_timeout",
             )
         ),
         layer=Layer.CONFIGURATION,
@@ -548,6 +571,25 @@ SIGNATURES: tuple[Signature, ...] = (
         source=_DOCS + "postgres/connect-auth-proxy",
         example="max connections (100) exceeded, refusing new connection",
         near_miss="max connections (100) configured",
+    ),
+    _sql(
+        id="sql-connections-per-instance",
+        failure_class="cloud-sql-too-many-connections",
+        title="One container has as many connections to the database as the platform lets it have",
+        when=Predicate(("Exceeded maximum of … connections per instance for",)),
+        layer=Layer.QUOTA,
+        owner=LayerOwner.DEVELOPERS,
+        specificity=Specificity.EXACT,
+        causes=(
+            "the pool of one container is larger than the platform's fixed limit",
+            "connections are not given back",
+        ),
+        checks=(_SERVICE,),
+        component=(r"connections per instance for ([\w.-]+(?::[\w.-]+)*:[\w-]+:[\w-]+)",),
+        remedy="Keep the pool of a container below the limit that the message names.",
+        source=_DOCS + "quotas",
+        example="Exceeded maximum of 100 connections per instance for p:europe-west1:db. Any additional connections will fail.",
+        near_miss="Using 40 of 100 connections per instance for p:europe-west1:db",
     ),
     _sql(
         id="sql-password-refused",

@@ -511,7 +511,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
-        specificity=Specificity.EXACT,
+        specificity=Specificity.GENERIC,
         causes=("an error in the script", "the network or a package mirror is not there yet"),
         checks=(_SERIAL, _INSTANCE),
         remedy="Read the lines that the script wrote before it failed.",

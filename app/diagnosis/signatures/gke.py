@@ -15,7 +15,12 @@ _POD_LOGS = "kubectl logs {pod_name} --namespace={namespace_name} --all-containe
 _NODE = "kubectl describe node {node_name}"
 _NODES = "kubectl get nodes --output=wide"
 _KUBERNETES = ("k8s_cluster", "k8s_pod", "k8s_container", "k8s_node", "gke_cluster", "gke_nodepool")
-_IMAGE = (r'[Ff]ailed to pull image "([^"]+)"', r"pull access denied for (\S+?),", r'[Ii]mage "([^"]+)"')
+_IMAGE = (
+    r'[Ff]ailed to pull image "([^"]+)"',
+    r"image pull failed for ([\w./:@-]*\w)",
+    r"pull access denied for (\S+?),",
+    r'[Ii]mage "([^"]+)"',
+)
 _POD_NAME = (r'pod="?(?:[\w-]+/)?([\w-]+)"', r"pod=([a-z0-9-]+)_", r'pods? "([\w.-]+)"')
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -325,6 +330,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "failed to fetch oauth token … 403",
                 "insufficient_scope: authorization failed",
                 "no basic auth credentials",
+                "image pull failed … there are no credentials on this request",
             )
         ),
         layer=Layer.PERMISSIONS,
@@ -467,6 +473,43 @@ SIGNATURES: tuple[Signature, ...] = (
         source=_DOCS + "troubleshooting/image-pulls",
         example='Back-off pulling image "gcr.io/p/web:2"',
         near_miss='Pulling image "gcr.io/p/web:2"',
+    ),
+    _gke(
+        id="gke-host-path",
+        failure_class="workload-misconfigured",
+        title="A path of the node that the pod wants to mount is not there",
+        when=Predicate(("hostPath type check failed",)),
+        layer=Layer.CONFIGURATION,
+        owner=LayerOwner.DEVELOPERS,
+        specificity=Specificity.EXACT,
+        causes=("the manifest expects another operating system or container runtime on the nodes",),
+        checks=(_POD, _NODES),
+        component=_POD_NAME,
+        remedy="Compare the path and its type with what the nodes' image offers.",
+        source="https://kubernetes.io/docs/concepts/storage/volumes/",
+        example='MountVolume.SetUp failed for volume "sock" : hostPath type check failed: /run/x.sock is not a socket file',
+        near_miss='MountVolume.SetUp succeeded for volume "sock"',
+    ),
+    _gke(
+        id="gke-token-not-mounted",
+        failure_class="workload-misconfigured",
+        title="The pod has no token of its service account",
+        when=Predicate(
+            (
+                "/var/run/secrets/kubernetes.io/serviceaccount/token: no such file or directory",
+                "No such file or directory … /var/run/secrets/kubernetes.io/serviceaccount/token",
+                "stat /var/run/secrets/kubernetes.io/serviceaccount … no such file or directory",
+            )
+        ),
+        layer=Layer.CONFIGURATION,
+        owner=LayerOwner.DEVELOPERS,
+        specificity=Specificity.EXACT,
+        causes=("automountServiceAccountToken is false on the pod or its service account",),
+        checks=(_POD,),
+        remedy="Let the pod or its service account mount the token.",
+        source="https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/",
+        example="open /var/run/secrets/kubernetes.io/serviceaccount/token: no such file or directory",
+        near_miss="read /var/run/secrets/kubernetes.io/serviceaccount/token",
     ),
     _gke(
         id="gke-probe-failed",

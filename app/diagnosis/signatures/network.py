@@ -315,7 +315,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Calling 'http://metadata.google.internal/… failed",
                 "HTTPConnectionPool(host='metadata.google.internal'",
                 "lookup metadata.google.internal",
-            )
+            ),
+            without=("Status: 404", "answered 404", "status code 404"),
         ),
         layer=Layer.INFRASTRUCTURE,
         owner=LayerOwner.INFRASTRUCTURE,
@@ -326,6 +327,38 @@ SIGNATURES: tuple[Signature, ...] = (
         source="https://cloud.google.com/compute/docs/troubleshooting/troubleshoot-metadata-server",
         example="dial tcp 169.254.169.254:80: connect: network is unreachable",
         near_miss="GET /computeMetadata/v1/instance 200",
+    ),
+    _net(
+        id="metadata-no-account",
+        failure_class="credentials-invalid",
+        title="The metadata server knows no account for this workload",
+        when=Predicate(
+            (
+                "metadata: GCE metadata … not defined",
+                "GCE metadata … service-accounts/default/token… not defined",
+                "Unable to generate access token; IAM returned 404",
+                "Unable to generate access token; IAM returned 403",
+                "service-accounts/default/token … status code 404",
+                "service-accounts/default/ … Status: 404",
+                "service-accounts/default/?recursive=true … Status: 404",
+            )
+        ),
+        layer=Layer.PERMISSIONS,
+        owner=LayerOwner.INFRASTRUCTURE,
+        specificity=Specificity.EXACT,
+        causes=(
+            "the Kubernetes service account is bound to no Google account, or its annotation names a wrong one",
+            "the machine or service runs without a service account",
+            "the Google account was deleted",
+        ),
+        checks=(
+            "kubectl get serviceaccounts --namespace={namespace_name} --output=yaml",
+            "gcloud iam service-accounts list --project={project_id}",
+        ),
+        remedy="Compare the annotation of the pod's service account with the accounts that exist, and their binding.",
+        source="https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity",
+        example='metadata: GCE metadata "instance/service-accounts/default/token?scopes=x" not defined',
+        near_miss='metadata: GCE metadata "instance/zone" read',
     ),
     # --- clients that cannot reach their peer ----------------------------------------------------------------------------
     _net(
@@ -367,6 +400,38 @@ SIGNATURES: tuple[Signature, ...] = (
         example="dial tcp 10.1.2.3:8443: i/o timeout",
         near_miss="dial tcp 10.1.2.3:8443: connected",
         confirmed_by=(ProbeKind.VPC_CONNECTOR,),
+    ),
+    _net(
+        id="package-source-unreachable",
+        failure_class="network-connectivity-blocked",
+        title="The machine does not reach the servers of its packages",
+        when=Predicate(
+            (
+                "Could not connect to … connection timed out",
+                "Failed to fetch http… connection timed out",
+                "Failed to fetch http… Could not connect",
+                "Unable to connect to …:http",
+                "Cannot initiate the connection to … Network is unreachable",
+                "Cannot find a valid baseurl for repo",
+                "Failed to download metadata for repo",
+                "Curl error (28): Timeout was reached for http",
+            )
+        ),
+        layer=Layer.INFRASTRUCTURE,
+        owner=LayerOwner.INFRASTRUCTURE,
+        specificity=Specificity.PRODUCT,
+        causes=(
+            "the machine has no external address and its subnet no Cloud NAT",
+            "a firewall rule or route stops its way out",
+        ),
+        checks=(
+            "gcloud compute routers list --project={project_id}",
+            "gcloud compute firewall-rules list --project={project_id}",
+        ),
+        remedy="Give the subnet a Cloud NAT, or the machine an image that holds its packages.",
+        source="https://cloud.google.com/nat/docs/overview",
+        example="Could not connect to archive.ubuntu.com:80 (203.0.113.7), connection timed out",
+        near_miss="Connected to archive.ubuntu.com:80 (203.0.113.7)",
     ),
     _net(
         id="connect-refused",

@@ -172,6 +172,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "environment variable … is missing",
                 "Environment variable not found:",
                 "Missing required environment variable",
+                "Missing `…` for '…' environment",
                 "Missing environment variable",
                 "missing required config",
                 "Missing required configuration",
