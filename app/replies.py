@@ -4,6 +4,7 @@ Owns what each template may use; undefined names fail. Text from outside is a pl
 template. The long report is `report/render.py`'s.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import ClassVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app.report.escape import md_code
+from app.report.escape import md_cell, md_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class HelpReply:
     template: ClassVar[str] = "reply_help.j2"
     rows: Sequence[HelpRow]
     label: str
+    environments: Sequence[str] = ()
+    services: Sequence[str] = ()
+    teams: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,13 @@ class ProgressReply:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One finished audit. `page` is its address."""
+    """One finished audit. `page` is its address, `environment` None where it goes without saying."""
 
     at: str
     status: str
     priority: str | None
     page: str
+    environment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +146,20 @@ class HistorySection:
 
 @dataclass(frozen=True, slots=True)
 class StatusReply:
-    """`running` counts audits under way; `watched_until` None: nobody watches; `called` are keys of configured owners."""
+    """`running` counts audits under way; `again` is when it looks again by itself; `called` are keys of configured owners."""
 
     template: ClassVar[str] = "reply_status.j2"
     rows: Sequence[HistoryRow]
     running: int
-    watched_until: str | None
+    again: str
     acked_by: str | None
     called: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedReply:
-    """Why a new comment is worth a notification. `before` and `after` are statuses."""
+    """Why a new comment is worth a notification. `before` and `after` are statuses, targets are configured mentions: they are
+    shown as code, since nobody is called by a change."""
 
     template: ClassVar[str] = "reply_changed.j2"
     before: str
@@ -161,6 +167,8 @@ class ChangedReply:
     priority_before: str | None
     priority_after: str | None
     environment: str | None
+    target_before: str | None = None
+    target_after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +239,8 @@ Reply = (
 def say(reply: Reply) -> str:
     """The comment's markdown."""
     values = {field.name: getattr(reply, field.name) for field in fields(reply)}
-    return _environment.get_template(reply.template).render(values).strip() + "\n"
+    text = _environment.get_template(reply.template).render(values).strip()
+    return re.sub(r"\n{3,}", "\n\n", text) + "\n"  # what loops leave behind
 
 
 def templates_directory() -> Path:
@@ -249,6 +258,7 @@ def _make_environment() -> Environment:
         keep_trailing_newline=False,
     )
     environment.filters["code"] = md_code
+    environment.filters["cell"] = md_cell
     return environment
 
 

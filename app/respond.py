@@ -269,7 +269,7 @@ async def _run(
         case Help():
             await _reply(service, session, event, name, _help_reply(config, role), "rocket")
         case Status():
-            await _reply(service, session, event, name, _status_reply(service, event, incident), "rocket")
+            await _reply(service, session, event, name, _status_reply(service, event, incident, config), "rocket")
         case Watch():
             length = command.length or _length(config.file.follow_up.watch)
             environment = command.environment or config.default_environment
@@ -661,7 +661,13 @@ async def _tell_change(
     mark = marker("changed", audit=now.page[:16])
     superseded = [a for a in service.archive.audits_of(place.repository_id, place.issue) if a.page != now.page]
     reply = ChangedReply(
-        before.status or "unknown", now.status or "unknown", before.priority, now.priority, order.environment
+        before.status or "unknown",
+        now.status or "unknown",
+        before.priority,
+        now.priority,
+        order.environment,
+        before.target,
+        now.target,
     )
     await _upsert(service, session, place, mark, say(reply))
     for old in superseded:
@@ -992,7 +998,9 @@ def _help_reply(config: RepoConfig, role: Role) -> HelpReply:
         HelpRow(entry.usage, entry.what, role >= config.role(verb), config.role(verb).name.lower())
         for verb, entry in HELP.items()
     )
-    return HelpReply(rows, next(iter(config.file.labels), DEFAULT_LABEL))
+    known = config.known
+    label = next(iter(config.file.labels), DEFAULT_LABEL)
+    return HelpReply(rows, label, known.environments[:20], known.services[:20], known.teams)
 
 
 def _mistakes_reply(line: str, mistakes: tuple[Mistake, ...]) -> MistakesReply:
@@ -1003,12 +1011,25 @@ def _config_reply(mistakes: tuple[located.Mistake, ...]) -> ConfigReply:
     return ConfigReply(CONFIG_PATH, tuple(ConfigMistakeRow(m.line, m.column, m.what, m.instead) for m in mistakes))
 
 
-def _status_reply(service: Service, event: Event, incident: Incident) -> StatusReply:
+def _status_reply(service: Service, event: Event, incident: Incident, config: RepoConfig) -> StatusReply:
     audits = service.archive.audits_of(event.repository_id, event.issue or 0)
-    rows = tuple(_history_row(service, a) for a in audits if a.finished_at is not None)[:5]
+    done = [a for a in audits if a.finished_at is not None][:5]
+    rows = tuple(replace(_history_row(service, a), environment=a.environment or None) for a in done)
     running = sum(1 for a in audits if a.finished_at is None)
-    until = f"{incident.watch_until:%Y-%m-%d %H:%M} UTC" if incident.watch_until is not None else None
-    return StatusReply(rows, running, until, incident.acked_by, incident.escalated)
+    again = _looks_again(incident, config, service.clock())
+    return StatusReply(rows, running, again, incident.acked_by, incident.escalated)
+
+
+def _looks_again(incident: Incident, config: RepoConfig, now: datetime) -> str:
+    wanted = config.file.follow_up
+    deployment = "after a deployment" if wanted.deployments else None
+    if follow_up.is_due(incident, incident.chain, now):
+        said = [f"every {wanted.every} until {incident.watch_until:%Y-%m-%d %H:%M} UTC, as it is watched", deployment]
+    elif any(follow_up.goes_on(incident, course.environment, now) for course in incident.courses):
+        said = [f"every {wanted.recheck}" if wanted.recheck else None, deployment]
+    else:
+        said = []
+    return ", and ".join(one for one in said if one) or "no"
 
 
 async def _doctor_reply(service: Service, session: Session, event: Event) -> DoctorReply:
