@@ -11,6 +11,7 @@ Leaves to `templates.py` what is masked by its look alone, and which messages en
 
 import re
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Final
 
 from app.evidence.faultwords import is_common
@@ -48,14 +49,14 @@ _ACTIONS: Final = frozenset(
 _QUALITIES: Final = frozenset(
     """a able abnormal absent active alive all already an and any are available bad be been before after begun bound both
     broken but busy cannot chosen clean closed critical dead did done down dry due early either empty external failure false
-    fast fatal final first found free full gone good got had hard has have healthy held high higher idle in inactive inbound
+    fast fatal final first found free full gone good got had hard has have healthy held hidden high idle in inactive inbound
     incoming initial internal invalid is it kept known last late left local long lost low lower made major max maximum min
     minimum minor missing more must never new next no normal not now off offline ok old on once online only or out outbound
-    outgoing over partial physical primary previous read ready remote running secondary sent short shut slow soft still
+    outgoing over partial physical primary previous read ready remote running secondary sent short shown shut slow soft still
     success successful sure taken than that the then this thrown too took total true unable unavailable under unhealthy
     unknown up valid virtual was went were when while will with without won written wrong yes""".split()  # noqa: SIM905
 )
-_INFLECTED: Final = re.compile(r"[a-z]{2,}(?:ed|ing|ly)$")
+_INFLECTED: Final = ("ed", "ing", "ly")
 _ABSTRACT: Final = ("tion", "sion", "ment", "ness")
 _ABSENT: Final = frozenset({"none", "null", "nil"})
 _LETTER: Final = re.compile(r"[^\W\d_]")
@@ -66,6 +67,7 @@ _FAULT: Final = re.compile(r"\w(?:Exception|Error|Failure|Fault|Timeout)$")
 _OPENED: Final = tuple("([{:\"'")
 
 
+@lru_cache(maxsize=8_192)
 def look(word: str) -> float:
     """How much the word itself looks like a value, from `_SAID` to `NAME`; zero for a common noun."""
     if "=" in word:
@@ -85,7 +87,7 @@ def look(word: str) -> float:
     if low in _ABSENT:
         return _STRANGE
     if _JOINED.search(bare):
-        return _SAID if bare.islower() and all(map(_is_said, low.split("-"))) else NAME
+        return _look_joined(bare)
     if _MIXED.search(bare):
         return _SAID / 2 if bare.isupper() and _is_said(low) else _MARKED
     if _is_said(low):
@@ -93,6 +95,14 @@ def look(word: str) -> float:
     if is_common(low) or low.endswith(_ABSTRACT) or len(bare) <= 2:
         return _COMMON
     return _STRANGE
+
+
+def _look_joined(bare: str) -> float:
+    parts = re.split(r"[-_]", bare.lower())
+    if bare.islower() and "_" not in bare and all(map(_is_said, parts)):
+        return _SAID
+    # What begins or ends with a verb may be the name of what the program does.
+    return _MARKED if len(parts) > 1 and (_is_action(parts[0]) or _is_action(parts[-1])) else NAME
 
 
 def _before_colon(bare: str) -> float:
@@ -106,7 +116,11 @@ def _before_colon(bare: str) -> float:
 
 
 def _is_said(low: str) -> bool:
-    return low in _QUALITIES or _INFLECTED.match(low) is not None or _is_action(low)
+    return low in _QUALITIES or _is_inflected(low) or _is_action(low)
+
+
+def _is_inflected(low: str) -> bool:
+    return len(low) > 4 and low.endswith(_INFLECTED)
 
 
 def _is_action(low: str) -> bool:
@@ -152,7 +166,8 @@ def announced(words: Tokens, place: int) -> float:
     further = words[place - 2].lower() if place > 1 else ""
     after = words[place + 1] if place + 1 < len(words) else ""
     value = look(word)
-    if "->" in (before, after):
+    # `NEW -> DONE`, and lists of values with their names behind them: `3 (round), IDLE (state)`.
+    if "->" in (before, after) or (before.endswith("),") and after.startswith("(")):
         return 2 * NAME
     if place > 1 and before.rstrip(":") in _STATES:
         if not after or before.endswith(":") or word.endswith((",", ";")) or word.isupper():
@@ -168,15 +183,17 @@ def announced(words: Tokens, place: int) -> float:
         if word.isupper() and before in ("to", "from"):
             return VALUE + 1
         return 0 if is_label and value < NAME and not word[0].isupper() else VALUE
-    if place > 1 and before in _LABELS:
+    if before in _LABELS and (place > 1 or value >= _MARKED):
         return 0 if is_label and (low in _LABELS or low in _FIELDS) else VALUE
     if before in _BEING:
         return -1
     if before in _BESIDE:
         return 1
+    if before.endswith(":") and before[:-1] in _LABELS | _FIELDS:
+        return VALUE
     if before.endswith(":"):
         ends = not after or word.endswith((",", ";"))
-        return (VALUE if before[:-1] in _LABELS else 1) if ends and before[:-1].isalpha() and look(before) >= 0 else 0
+        return 1 if ends and before[:-1].isalpha() and look(before) >= 0 else 0
     if before.isalpha() and 0 <= look(before) <= _STRANGE:
         if further in _BEFORE and not is_label:
             return 1
@@ -195,7 +212,7 @@ def _names_next(words: Tokens, place: int, value: float) -> bool:
     low = after.lower()
     if low in _LINKS:
         return False
-    return word.lower() in _LABELS or look(after) >= 0 or (value < _STRANGE and not _INFLECTED.match(low))
+    return word.lower() in _LABELS or look(after) >= 0 or (value < _STRANGE and not _is_inflected(low))
 
 
 def is_value(words: Tokens, place: int, known: AbstractSet[str]) -> bool:
@@ -230,6 +247,8 @@ _HOLE: Final = "\0"
 _OPENS: Final = re.compile(r"^(.*([\[(\"'<]))[^\])\"'>]+$")
 _CLOSES: Final = {"[": "]", "(": ")", '"': '"', "'": "'", "<": ">"}
 _JOINERS: Final = frozenset({"/", "-", "&", "+", "|"})
+_STEPS: Final = (2 * _SAID, 0.0, VALUE)
+"""A value is masked only if its place announces it by more than this."""
 _LONGEST: Final = 6
 """Words between brackets or quotes that may be one value."""
 
@@ -237,12 +256,16 @@ _LONGEST: Final = 6
 def outline(words: Tokens, known: AbstractSet[str]) -> Tokens:
     """The sentence with a mask for every word that stands like a value.
 
-    Where too little would be left, only values that their place announces are masked, and where that is too much, none.
+    Where too little would be left, only values that their place announces are masked, then only those that it announces
+    strongly, and where that is too much, none.
     """
-    return _outline(words, known, everywhere=True) or _outline(words, known, everywhere=False) or words
+    for least in _STEPS:
+        if (out := _outline(words, known, least)) is not None:
+            return out
+    return words
 
 
-def _outline(words: Tokens, known: AbstractSet[str], *, everywhere: bool) -> Tokens | None:
+def _outline(words: Tokens, known: AbstractSet[str], least: float) -> Tokens | None:
     out: list[str] = []
     in_fields = sum(_FIELD.match(word) is not None for word in words) >= 3
     certain = True
@@ -261,9 +284,7 @@ def _outline(words: Tokens, known: AbstractSet[str], *, everywhere: bool) -> Tok
             word = mask_whole(word)
         elif word.startswith("[]"):
             word = f"[{MASK}]{word[2:]}"
-        elif (was_title and word[0].isupper()) or (
-            is_value(words, place, known) and (everywhere or announced(words, place) > 0)
-        ):
+        elif (was_title and word[0].isupper()) or (is_value(words, place, known) and announced(words, place) > least):
             in_title = word[0].isupper() and word.isalpha()
             certain = certain and (look(word) >= NAME or _QUOTED.match(word) is not None)
             word = mask_whole(word)

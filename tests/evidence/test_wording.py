@@ -22,6 +22,8 @@ def templates(*messages: str) -> list[str]:
         ("worker entered state IDLE", "worker entered state DRAINING"),
         ("order changed to packing today", "order changed to shipped today"),
         ("lamp 3 goes open -> shut again", "lamp 3 goes shut -> open again"),
+        ("vote 3 (round), OPEN (mine), OPEN (theirs)", "vote 4 (round), SHUT (mine), OPEN (theirs)"),
+        ("logged on. Name: ann Kind: 3", "logged on. Name: bob Kind: 4"),
         ('probe "live" of the pod failed', 'probe "ready" of the pod failed'),
         ("no route left to realm north", "no route left to realm south"),
         # the word looks like a name
@@ -48,6 +50,7 @@ def test_names_and_states_do_not_part_messages(messages: tuple[str, ...]) -> Non
         ("node 7 became leader of shop 3", "node 7 became follower of shop 3"),
         ("ConnectError: shop 3 lost its till", "ReadTimeout: shop 3 lost its till"),
         ("(shop) till 3 stopped again", "[shop] till 3 stopped again"),
+        ("3: get_rows of shop 4 took 3 s", "3: drop_rows of shop 4 took 3 s"),
         ("PUSH of 7 parcels took 3 s", "PULL of 7 parcels took 3 s"),
     ],
 )
