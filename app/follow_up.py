@@ -17,6 +17,9 @@ MOST_REMINDERS = 3
 
 OVER = frozenset({"RESOLVED", "NO MATCHING FAILURES"})
 """Statuses that ask nothing of anybody. Only judgement says them: time that passes never makes one of another."""
+RECOVERING = "RECOVERING"
+SOONEST, LATEST = timedelta(minutes=30), timedelta(hours=24)
+"""Between two looks at what recovers: as long as it has recovered already, within these."""
 LOOKS_UNTIL_QUIET = 2
 """A watch ends when this many looks in a row found it quiet: one silent half hour may be a pause."""
 LONGEST_RECHECK = timedelta(days=14)
@@ -32,8 +35,8 @@ class Course:
     """What is known of one environment of an issue. `environment` "": the unnamed one.
 
     `since` is where its first audit began to read: follow-ups read from there on, so that a failure that stopped is still
-    seen. `services` are those that were asked for. `asked_at` is when a person last asked. `dropped`: somebody deleted the
-    report, which ends follow-ups until somebody asks.
+    seen. `services` are those that were asked for. `asked_at` is when a person last asked, `changed_at` when the status was
+    first this one. `dropped`: somebody deleted the report, which ends follow-ups until somebody asks.
     """
 
     environment: str
@@ -41,6 +44,7 @@ class Course:
     since: datetime
     services: tuple[str, ...]
     asked_at: datetime
+    changed_at: datetime
     dropped: bool = False
 
     @property
@@ -127,9 +131,10 @@ def after_audit(
     """Note what an audit found. `asked`: by a person, not by time or an event."""
     known = incident.course(environment)
     if known is None:
-        course = Course(environment or "", status, start, services, now)
+        course = Course(environment or "", status, start, services, now, now)
     else:
-        course = replace(known, status=status, since=min(known.since, start))
+        changed = known.changed_at if known.status == status else now
+        course = replace(known, status=status, since=min(known.since, start), changed_at=changed)
         if asked:
             course = replace(course, services=services, asked_at=now, dropped=False)
     others = tuple(one for one in incident.courses if one.environment != course.environment)
@@ -167,6 +172,18 @@ def goes_on(incident: Incident, environment: str | None, now: datetime) -> bool:
         and not incident.closed
         and now - course.asked_at <= LONGEST_RECHECK
     )
+
+
+def next_recheck(course: Course, configured: timedelta | None, now: datetime) -> timedelta | None:
+    """How long until an environment that goes on is looked at again by time; None: not by time.
+
+    What recovers is looked at without being asked to: when a fix runs, nobody should have to ask whether it helped. Each
+    look waits as long as all of them before, so that they stay few.
+    """
+    if course.status != RECOVERING:
+        return configured
+    own = min(max(now - course.changed_at, SOONEST), LATEST)
+    return own if configured is None else min(own, configured)
 
 
 def is_watched(incident: Incident, environment: str | None, now: datetime) -> bool:

@@ -496,12 +496,13 @@ def _go_on(service: Service, order: AuditOrder, saved: SavedAudit, config: RepoC
         length = _length(wanted.watch)
         incident = change_incident(service, order, lambda i: follow_up.watch(i, now, length, order.environment))
         enqueue_look(service, order, incident, _length(wanted.every), 1)
-    if wanted.recheck is not None and follow_up.goes_on(incident, order.environment, now):
+    course = incident.course(order.environment)
+    recheck = _length(wanted.recheck) if wanted.recheck is not None else None
+    after = follow_up.next_recheck(course, recheck, now) if course is not None else None
+    if after is not None and follow_up.goes_on(incident, order.environment, now):
         look = Look(order.installation, order.repository_id, order.repository, order.issue, 0, 0, saved.page)
         job = f"recheck:{saved.page}"
-        service.jobs.enqueue_in(
-            _length(wanted.recheck), "look", LOOK.dump_json(look).decode(), id=job, order=_subject(look)
-        )
+        service.jobs.enqueue_in(after, "look", LOOK.dump_json(look).decode(), id=job, order=_subject(look))
 
 
 async def _investigate(
@@ -757,7 +758,8 @@ async def _recheck(service: Service, look: Look, page: str) -> None:
     if follow_up.is_watched(incident, before.environment, now):
         return
     config = await read_repo_config(service.github.installation(look.installation), look.repository)
-    if isinstance(config, RepoConfig) and config.file.follow_up.recheck is not None:
+    recovers = any(c.status == follow_up.RECOVERING for c in incident.courses if c.environment == before.environment)
+    if isinstance(config, RepoConfig) and (recovers or config.file.follow_up.recheck is not None):
         await _look(service, look, config, before.environment or None, f"audit:recheck:{page}")
 
 
@@ -1025,8 +1027,10 @@ def _looks_again(incident: Incident, config: RepoConfig, now: datetime) -> str:
     deployment = "after a deployment" if wanted.deployments else None
     if follow_up.is_due(incident, incident.chain, now):
         said = [f"every {wanted.every} until {incident.watch_until:%Y-%m-%d %H:%M} UTC, as it is watched", deployment]
-    elif any(follow_up.goes_on(incident, course.environment, now) for course in incident.courses):
-        said = [f"every {wanted.recheck}" if wanted.recheck else None, deployment]
+    elif going := [c for c in incident.courses if follow_up.goes_on(incident, c.environment, now)]:
+        recovers = any(course.status == follow_up.RECOVERING for course in going)
+        by_time = "more and more seldom, as it recovers" if recovers else None
+        said = [f"every {wanted.recheck}" if wanted.recheck else by_time, deployment]
     else:
         said = []
     return ", and ".join(one for one in said if one) or "no"
