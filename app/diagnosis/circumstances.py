@@ -116,8 +116,25 @@ _JOBS_IN = re.compile(r"bigquery\.jobs\.create permission in project ([a-z][a-z0
 
 def _jobs_of_others(root: Cause, group: ErrorGroup) -> bool:
     """A query may read other projects' data, but runs and is paid for in a project of its own, which a setting names."""
-    found = _JOBS_IN.search(_message(group))
+    found = _JOBS_IN.search(_message(group)) if root.layer is Layer.PERMISSIONS else None
     return found is not None and group.latest.project not in (None, found[1])
+
+
+_GOOGLES_SPACES = re.compile(r"gke-managed-[\w-]+|gke-system|gmp-system")
+_GOOGLES_PODS = re.compile(
+    r"(?:metrics-server|kube-dns|konnectivity-agent|gke-metadata-server|gke-metrics-agent|fluentbit-gke|fluentd-gcp"
+    r"|event-exporter-gke|kube-proxy-gke|l7-default-backend|pdcsi-node|filestore-node|gcsfusecsi-node|anetd|netd"
+    r"|ip-masq-agent|stackdriver-metadata-agent|node-local-dns|antrea|maintenance-handler|collector-)[\w.-]*"
+)
+_OF_A_PROGRAM = ("container-failed-to-start", "container-crash-loop", "health-probe-failed", "application-exception")
+
+
+def _runs_for_google(root: Cause, group: ErrorGroup) -> bool:
+    """Add-ons that GKE itself installs and updates; what others put into `kube-system` is not among them."""
+    labels = group.latest.resource_labels
+    space, pod = labels.get("namespace_name", ""), labels.get("pod_name", "")
+    managed = _GOOGLES_SPACES.fullmatch(space) or (space == "kube-system" and _GOOGLES_PODS.match(pod))
+    return root.failure_class in _OF_A_PROGRAM and bool(managed)
 
 
 _WRONG_PATH = re.compile(r"statuscode: (?:30[1278]|40[0-9])|HTTP (?:30[1278]|40[0-9])\b")
@@ -198,6 +215,12 @@ def address_class(group: ErrorGroup) -> Literal["public", "private"] | None:
 
 
 CIRCUMSTANCES: tuple[Circumstance, ...] = (
+    Circumstance(
+        _runs_for_google,
+        Layer.PLATFORM,
+        LayerOwner.PROVIDER,
+        "the program is an add-on that GKE installs and updates by itself",
+    ),
     Circumstance(
         _loopback,
         Layer.CONFIGURATION,

@@ -158,7 +158,7 @@ def _cause_of(group: ErrorGroup) -> Cause | None:
     for expression, failure_class, layer, said in _COMPILED:
         if expression.search(_text(group)):
             return _cause(group, failure_class, layer, sentence(said), _WORDS_SCORE)
-    if group.trace is not None and group.trace.top_own_frame is not None:
+    if group.trace is not None:
         title = sentence("an exception that the program did not handle")
         return _cause(group, "application-exception", Layer.APPLICATION, title, _KIND_SCORE)
     return None

@@ -148,9 +148,10 @@ def _at(frame: Frame) -> Sentence:
 
 
 def _mechanism(root: Cause, group: ErrorGroup, shown: ErrorGroup) -> Why:
+    title = root.title if root.signature else sentence("No known message, {}", root.title)
     if group.id == shown.id:
-        return Why(sentence("What does that message say?"), Claim(sentence("{}.", root.title), (EntryRef(group.id),)))
-    text = sentence("{}: {}, {}.", root.title, said(group), times(group.count))
+        return Why(sentence("What does that message say?"), Claim(sentence("{}.", title), (EntryRef(group.id),)))
+    text = sentence("{}: {}, {}.", title, said(group), times(group.count))
     return Why(sentence("What leads to it?"), Claim(text, (EntryRef(group.id), CountRef(group.id))))
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from app.diagnosis.diagnose import diagnose
-from app.diagnosis.model import Confidence, Layer, Status
+from app.diagnosis.model import Confidence, Layer, Status, plain
 from app.diagnosis.unknown import unrecognised_causes
 from app.evidence.model import AuditCall, GroupKind
-from tests.diagnosis.incident import evidence, group, line, read
+from tests.diagnosis.incident import evidence, group, line, platform_line, read
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,18 @@ def test_a_code_counts_only_where_it_says_something_without_its_text(code: int, 
 def test_what_a_signature_knows_is_left_alone() -> None:
     seen = group("x", "quota of the vendor is used up")
     assert unrecognised_causes(evidence(seen), (seen.id,)) == []
+
+
+def test_an_exception_of_a_library_explains_the_end_of_its_program() -> None:
+    trace = (
+        "Error: glorp module has no engine\n    at load (/app/node_modules/glorp/lib/load.js:11:9)\n"
+        "    at Module._compile (node:internal/modules/cjs/loader:1554:14)"
+    )
+    verdict = diagnose(read(line(trace), platform_line("Container called exit(1).", minute=5.1)))
+    assert (verdict.failure_class, verdict.layer) == ("application-exception", Layer.APPLICATION)
+
+
+def test_the_whys_say_that_the_message_is_not_known() -> None:
+    verdict = diagnose(read(line("widget sync: the gatekeeper says: forbidden by policy of the house")))
+    answers = [plain(why.answer.text) for why in verdict.whys if why.answer]
+    assert "No known message, words of a refused permission." in answers

@@ -629,7 +629,6 @@ SIGNATURES: tuple[Signature, ...] = (
                 "insufficient quota to satisfy the request",
                 "Your resource request exceeds your available quota",
                 "insufficient quota(s) to execute this workflow",
-                "The project quota may have been exceeded",
                 "Insufficient CPUS",
                 "Quota limits: … exceeded",
             )

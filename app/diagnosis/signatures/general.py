@@ -36,6 +36,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "exceeds … quota",
             "exceeded … quota",
             "exceeding … quota",
+            "request a higher quota",
             "quota exceeded",
             "quota was exceeded",
             "quotas are exceeded",
@@ -352,6 +353,7 @@ SIGNATURES: tuple[Signature, ...] = (
         title="A fixed limit of the service is reached",
         when=_says(
             "may not have more than",
+            "cannot create more than",
             "cannot have more than",
             "can't have more than",
             "no more than",

@@ -65,6 +65,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "ERR_DLOPEN_FAILED",
                 "Cannot find package '",
                 "Query Engine … could not be found",
+                'Could not load the "…" module using',
+                "Unable to require(`",
                 "Query engine library for current platform … could not be found",
             ),
             without=(
@@ -115,6 +117,8 @@ SIGNATURES: tuple[Signature, ...] = (
                 "cannot load such file",
                 "Could not load file or assembly",
                 "error while loading shared libraries",
+                "Error loading shared library",
+                "Error relocating … symbol not found",
                 "cannot open shared object file",
                 "GLIBC_… not found",
                 "Gem::MissingSpecError",
