@@ -64,10 +64,8 @@ Only where the phrase is true of every message of the class; of the others the s
 the service's name and `every start since …` alike.
 """
 _SECRETS = ("run-secret-denied", "secret-denied")
-_PLAIN = re.compile(
-    r"(?:A|An|The|No|Nobody|Somebody|Two|Too|More|Callers|Clients|Requests|Calls|Packages|Rows|Workers) "
-)
-"""Beginnings of a title that are no names, so that they can stand inside a sentence."""
+_NAMES = ("Redis", "BigQuery", "Cloud", "Terraform", "Secure", "Windows", "Identity-Aware", "HDFS", "MongoDB")
+"""Beginnings of a title that are names, so that they keep their capital inside a sentence."""
 _MEMORY_LIMIT = re.compile(r"memory limit of (\d+ ?[MG]i?B?)\b", re.IGNORECASE)
 
 
@@ -219,7 +217,7 @@ def _named(known: Known, root: Cause) -> Redacted | None:
 
 def _inside(title: Sentence) -> Sentence:
     first = next(iter(title), None)
-    if isinstance(first, Words) and _PLAIN.match(first.text):
+    if isinstance(first, Words) and first.text.partition(" ")[0] not in _NAMES:
         return (Words(first.text[0].lower() + first.text[1:], first.strong), *title[1:])
     return title
 
@@ -228,7 +226,7 @@ def _subject(group: ErrorGroup) -> Sentence | None:
     """What fails and runs: a service, several by the first and their number, or a pod. None: the entries name none."""
     if group.services:
         first, *others = group.services
-        return sentence("{} and {} more", cut(first), len(others)) if others else sentence("{}", cut(first))
+        return sentence("{} (and {} more)", cut(first), len(others)) if others else sentence("{}", cut(first))
     pod = group.latest.resource_labels.get("pod_name")
     return sentence("{}", pod) if pod else None
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 
 from app.diagnosis.chain import Chain, groups_by_id, raised, said, times
-from app.diagnosis.circumstances import LIMIT, address_class, egress_of, service_probe
+from app.diagnosis.circumstances import LIMIT, SERVERLESS, address_class, egress_of, service_probe
 from app.diagnosis.model import (
     Basis,
     Cause,
@@ -94,7 +94,13 @@ def _place(group: ErrorGroup) -> Sentence:
         "container_name",
         "module_id",
         "pod_name",
+        "node_name",
         "cluster_name",
+        "database_id",
+        "subscription_id",
+        "queue_id",
+        "instance_id",
+        "build_id",
     ):
         if value := sample.resource_labels.get(label):
             return sentence("{}", value)
@@ -218,6 +224,8 @@ def _address_says(evidence: Evidence, group: ErrorGroup) -> tuple[Sentence, tupl
         text = sentence("; the address is public, and {} has a private one only", closed.target.name)
         return text, (*read, ProbeRef(closed.target))
     if dialled == "public":
+        if group.latest.resource_type not in SERVERLESS:
+            return sentence("; the address is public, so the way out of its network comes first"), ()
         if setting is None:
             return sentence(
                 "; the address is public, so the way out of the service's network is asked before any connector"
@@ -306,7 +314,7 @@ def _origin(judged: Judged, root: Cause, group: ErrorGroup) -> Why:
     supposed = signature.said(causes[0]) if signature else ()
     if began is not None and evidence.observations.deploys:
         text = sentence("No deploy that was read fits the beginning at {}. Most often: {}.", began, supposed)
-    elif (onset := evidence.onset) is not None and onset.at_window_start:
+    elif (onset := evidence.onset) is not None and onset.at_window_start and group.count > 1:
         text = sentence("It was failing already at {}, where what was read begins. Most often: {}.", onset.at, supposed)
     else:
         text = sentence("No entry says. Most often: {}.", supposed)

@@ -1,6 +1,7 @@
 """Five Whys: each answer rests on evidence, and the last one says what would decide it."""
 
 from app.diagnosis.chain import trace_causes
+from app.diagnosis.diagnose import diagnose
 from app.diagnosis.model import Basis, Cause, Confidence, DecidingCheck, Layer, LayerOwner, Why, plain, sentence
 from app.diagnosis.scorecard import Scorecard
 from app.diagnosis.whys import Judged, ask_whys
@@ -19,7 +20,7 @@ from app.evidence.model import (
     StackTrace,
 )
 from app.redact import cut
-from tests.diagnosis.incident import at, cause, evidence, group
+from tests.diagnosis.incident import at, cause, evidence, group, line, read
 
 CHECK = DecidingCheck(sentence("whether a route exists"), cut("gcloud compute routers list --project=demo-shop"))
 
@@ -105,3 +106,17 @@ def test_a_fault_of_the_own_code_is_followed_to_its_line_and_who_changed_it_last
         "shop/start.py:1018 raises it; at aaaaaaaaa that line is from bbbbbbbbb (Open the pool at start)" in answers[2]
     )
     assert len([answer for answer in answers if "StartupError" in answer]) == 2
+
+
+def test_one_entry_is_not_called_a_failure_of_long_standing() -> None:
+    """That a single refused call stands at the beginning of what was read does not make it older than that."""
+    verdict = diagnose(read(line("Memory limit of 512 MiB exceeded with 530 MiB used.")))
+    assert not any("already" in plain(why.answer.text) for why in verdict.whys if why.answer)
+
+
+def test_a_machine_is_named_and_its_way_out_is_no_service_s() -> None:
+    message = "startup-script: Could not connect to archive.ubuntu.com:80 (34.1.2.3), connection timed out"
+    machine = {"type": "gce_instance", "labels": {"project_id": "demo-shop", "instance_id": "bastion-1"}}
+    whys = diagnose(read(line(message, resource=machine))).whys
+    assert plain(whys[0].question) == "Why does bastion-1 fail?"
+    assert "the way out of its network comes first" in " ".join(plain(w.answer.text) for w in whys if w.answer)
