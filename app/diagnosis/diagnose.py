@@ -470,6 +470,32 @@ def _want_connector(text: str, want: _Want) -> None:
         want(ProbeKind.VPC_CONNECTOR, found[0], f"{describe} {found[3]} --region={found[2]} --project={found[1]}")
 
 
+_SECRET = re.compile(r"projects/([a-z0-9-]{1,63})/secrets/([A-Za-z0-9_-]{1,255})(?:/versions/([a-z0-9]{1,20}))?")
+_QUOTA_OF = re.compile(
+    r"\bof service '([a-z][a-z0-9.-]{1,80}\.googleapis\.com)'|\bservice: ?\"?([a-z0-9.-]+\.googleapis\.com)"
+)
+
+
+def _want_secret(sample: Sample, project: str, want: _Want) -> None:
+    """A message gives the project by its number, which is taken for the entry's own: a secret of another is not found there."""
+    for found in _SECRET.finditer(sample.message):
+        owner = found[1] if _PROJECT.fullmatch(found[1]) else project
+        version = found[3] or "latest"
+        name = f"projects/{owner}/secrets/{found[2]}/versions/{version}"
+        want(
+            ProbeKind.SECRET, name, f"gcloud secrets versions describe {version} --secret={found[2]} --project={owner}"
+        )
+
+
+def _want_quota(sample: Sample, project: str, want: _Want) -> None:
+    if "quota" not in sample.message.lower():
+        return
+    for found in _QUOTA_OF.finditer(sample.message):
+        api = found[1] or found[2]
+        command = f"gcloud alpha services quota list --service={api} --consumer=projects/{project}"
+        want(ProbeKind.QUOTA, f"projects/{project}/services/{api}", command)
+
+
 def _want_resource(sample: Sample, want: _Want) -> None:
     labels, project = sample.resource_labels, sample.project
     _want_connector(sample.message, want)
@@ -480,6 +506,12 @@ def _want_resource(sample: Sample, want: _Want) -> None:
     if sample.resource_type == "cloud_run_revision" and _NAME.fullmatch(service) and _REGION.fullmatch(location):
         command = f"gcloud run services describe {service} --region={location} --project={project}"
         want(ProbeKind.CLOUD_RUN, f"projects/{project}/locations/{location}/services/{service}", command)
+    job = labels.get("job_name", "")
+    if sample.resource_type == "cloud_run_job" and _NAME.fullmatch(job) and _REGION.fullmatch(location):
+        command = f"gcloud run jobs describe {job} --region={location} --project={project}"
+        want(ProbeKind.CLOUD_RUN_JOB, f"projects/{project}/locations/{location}/jobs/{job}", command)
+    _want_secret(sample, project, want)
+    _want_quota(sample, project, want)
     cluster = labels.get("cluster_name", "")
     if _NAME.fullmatch(cluster) and _ZONE_OR_REGION.fullmatch(location):
         command = f"gcloud container clusters describe {cluster} --location={location} --project={project}"

@@ -787,6 +787,9 @@ class ProbeKind(StrEnum):
     VPC_CONNECTOR = "vpc-connector"
     GKE_CLUSTER = "gke-cluster"
     REDIS = "redis"
+    CLOUD_RUN_JOB = "cloud-run-job"
+    SECRET = "secret"  # noqa: S105 - the kind of thing, and none of them
+    QUOTA = "quota"
     SERVICE_HEALTH = "service-health"
     PUBLIC_STATUS = "public-status"
 

@@ -26,6 +26,7 @@ from app.sources.rest import NotRead, Refusal, Rest, inner, moment, rows, tail, 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*\Z")
 _NEWEST = 25
 """Revisions asked of one service, newest first."""
+_NO_BUILD = "the commit of a revision that only its build tells stays unknown"
 _MEANING = "which revisions serve is known from the logs only"
 
 
@@ -48,21 +49,19 @@ class CloudRun:
             and all(_NAME.match(part) for part in (place.project, place.location, place.service))
         ]
         found: list[LiveRevision] = []
-        unread: dict[tuple[str, str], list[Place]] = {}
-        for place, answer in zip(asked, await asyncio.gather(*map(self._at, asked)), strict=True):
+        gaps = _Gaps()
+        read = await asyncio.gather(*(self._of_service(place, gaps) for place in asked), return_exceptions=True)
+        for place, answer in zip(asked, read, strict=True):
             if isinstance(answer, NotRead):
-                unread.setdefault((answer.reason, _remedy(answer)), []).append(place)
+                gaps.add(place, answer, "roles/run.viewer", _MEANING)
+            elif isinstance(answer, BaseException):
+                raise answer
             else:
                 found += answer
-        return LiveRead(tuple(found), tuple(_gap(*why, at) for why, at in unread.items()))
+        return LiveRead(tuple(found), gaps.told())
 
-    async def _at(self, place: Place) -> list[LiveRevision] | NotRead:
-        try:
-            return await self._of_service(place)
-        except NotRead as refused:
-            return refused
-
-    async def _of_service(self, place: Place) -> list[LiveRevision]:
+    async def _of_service(self, place: Place, gaps: "_Gaps") -> list[LiveRevision]:
+        """Raises `NotRead`. A build that is not shown is added to `gaps`: it costs its revision's commit and nothing else."""
         path = f"/v2/projects/{place.project}/locations/{place.location}/services/{place.service}"
         service = await self._get(
             "run.googleapis.com", path, "latestReadyRevision,trafficStatuses(revision,percent,type)"
@@ -81,13 +80,13 @@ class CloudRun:
             {"pageSize": str(_NEWEST)},
         )
         return [
-            await self._revision(place, raw, percent, told=bool(percent))
+            await self._revision(place, raw, percent, gaps, told=bool(percent))
             for raw in rows((listed or {}).get("revisions"))
             if raw.get("name")
         ]
 
     async def _revision(
-        self, place: Place, raw: Mapping[str, Any], percent: Mapping[str, int], *, told: bool
+        self, place: Place, raw: Mapping[str, Any], percent: Mapping[str, int], gaps: "_Gaps", *, told: bool
     ) -> LiveRevision:
         name = tail(text(raw, "name"))
         labels = inner(raw, "labels")
@@ -99,7 +98,7 @@ class CloudRun:
             *(image_claim(text(container, "image")) for container in rows(raw.get("containers"))[:1]),
         ]
         if not any(claims):
-            claims.append(await self._build(place.project, labels))
+            claims.append(await self._build(place, labels, gaps))
         return LiveRevision(
             name=RevisionName(name),
             service=ServiceName(place.service),
@@ -110,16 +109,17 @@ class CloudRun:
             traffic_percent=percent.get(name, 0) if told else None,
         )
 
-    async def _build(self, project: str, labels: Mapping[str, Any]) -> CommitClaim | None:
+    async def _build(self, place: Place, labels: Mapping[str, Any], gaps: "_Gaps") -> CommitClaim | None:
         """The commit that Cloud Build says it built from; of its substitutions, which may hold secrets, no other is read."""
         build, region = text(labels, "gcb-build-id"), text(labels, "gcb-trigger-region") or "global"
         if not re.fullmatch(r"[0-9a-f-]{8,64}", build) or not _NAME.match(region):
             return None
-        path = f"/v1/projects/{project}/locations/{region}/builds/{build}"
+        path = f"/v1/projects/{place.project}/locations/{region}/builds/{build}"
         try:
             raw = await self._get("cloudbuild.googleapis.com", path, "substitutions")
-        except NotRead:
-            return None  # an optional permission; the revision's commit stays unknown, and the report says so
+        except NotRead as refused:
+            gaps.add(place, refused, "roles/cloudbuild.builds.viewer", _NO_BUILD)
+            return None
         return commit_claim(text(inner(raw or {}, "substitutions"), "COMMIT_SHA"), CommitSource.BUILD)
 
     async def _get(
@@ -134,18 +134,32 @@ class CloudRun:
             raise
 
 
-def _remedy(refused: NotRead) -> str:
-    match refused.refusal:
-        case Refusal.NOT_PERMITTED:
-            return "grant roles/run.viewer to the auditor's account"
-        case Refusal.API_DISABLED:
-            return f"run `{refused.remedy}`"
-        case Refusal.CREDENTIALS:
-            return "run `infra-audit doctor`"
-        case _:
-            return "run the audit again later"
+class _Gaps:
+    """What could not be read, by reason: one gap for all places that share it."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[str, str, str], list[Place]] = {}
+
+    def add(self, place: Place, refused: NotRead, role: str, meaning: str) -> None:
+        match refused.refusal:
+            case Refusal.NOT_PERMITTED:
+                remedy = f"grant {role} to the auditor's account"
+            case Refusal.API_DISABLED:
+                remedy = f"run `{refused.remedy}`"
+            case Refusal.CREDENTIALS:
+                remedy = "run `infra-audit doctor`"
+            case _:
+                remedy = "run the audit again later"
+        places = self._places.setdefault((refused.reason, meaning, remedy), [])
+        if place not in places:
+            places.append(place)
+
+    def told(self) -> tuple[Gap, ...]:
+        return tuple(
+            Gap("deployments", cut(f"{reason} ({', '.join(map(_named, places))})"), meaning, remedy)
+            for (reason, meaning, remedy), places in sorted(self._places.items())
+        )
 
 
-def _gap(reason: str, remedy: str, places: Sequence[Place]) -> Gap:
-    named = ", ".join(f"{place.service} in {place.project}, {place.location}" for place in places)
-    return Gap("deployments", cut(f"{reason} ({named})"), _MEANING, remedy)
+def _named(place: Place) -> str:
+    return f"{place.service} in {place.project}, {place.location}"

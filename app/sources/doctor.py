@@ -41,7 +41,7 @@ NEEDS: tuple[Need, ...] = (
     Need("roles/logging.viewer", ("logging.logEntries.list",), "logging.googleapis.com", "nothing can be audited"),
     Need(
         "roles/run.viewer",
-        ("run.services.get", "run.revisions.list"),
+        ("run.services.get", "run.revisions.list", "run.jobs.get"),
         "run.googleapis.com",
         "which revision serves, and with which commit, is known from the logs only",
         f"/v2/projects/{{project}}/locations/us-central1/services/{_NOBODY}",
@@ -73,6 +73,13 @@ NEEDS: tuple[Need, ...] = (
         "redis.googleapis.com",
         "the state of Memorystore instances stays unknown",
         f"/v1/projects/{{project}}/locations/us-central1/instances/{_NOBODY}",
+    ),
+    Need(
+        "roles/secretmanager.viewer",
+        ("secretmanager.versions.get",),
+        "secretmanager.googleapis.com",
+        "whether a secret's version exists and is enabled stays unknown (its value is never read)",
+        f"/v1/projects/{{project}}/secrets/{_NOBODY}/versions/latest",
     ),
     Need(
         "roles/monitoring.viewer",

@@ -119,7 +119,7 @@ class GoogleSources:
         counts = None if grant.views else EntryCounts(Monitoring(rest), sorted(grant.projects))
         return Sources(
             logs=CloudLogging(tenant.logging, grant.resources, grant.projects, self._limiter(tenant), counts=counts),
-            deployments=_Live((CloudRun(rest, grant.projects), Clusters(Monitoring(rest), grant.projects))),
+            deployments=Live((CloudRun(rest, grant.projects), Clusters(Monitoring(rest), grant.projects))),
             errors=None if grant.views else ErrorReporting(rest),
             probes=GoogleProbes(rest, self._feed, grant.projects),
         )
@@ -158,7 +158,7 @@ class GoogleSources:
         return self._limiters.setdefault(tenant.quota_project, Limiter())
 
 
-class _Live:
+class Live:
     """What runs now, whatever it runs on: each of `sources` answers for the places that it knows."""
 
     def __init__(self, sources: Sequence[Deployments]) -> None:

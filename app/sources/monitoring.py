@@ -16,11 +16,15 @@ from app.sources.rest import NotRead, Refusal, Rest, inner, moment, rows, text
 
 HOST = "monitoring.googleapis.com"
 ROLE = "roles/monitoring.viewer"
+Align = Literal["ALIGN_MIN", "ALIGN_MAX", "ALIGN_SUM", "ALIGN_COUNT_TRUE"]
+Reduce = Literal["REDUCE_MIN", "REDUCE_MAX", "REDUCE_SUM"]
 _POINTS = 120
 _PAGE = 20_000
 """Points of a page."""
 _PAGES = 5
-_GROUP_FIELDS = "nextPageToken,timeSeries(resource/labels,metadata/systemLabels)"
+_GROUP_FIELDS = (
+    "nextPageToken,timeSeries(resource/labels,metadata/systemLabels,metric/labels,points/value(int64Value,doubleValue))"
+)
 _FIELDS = "timeSeries(points(interval/endTime,value(int64Value,doubleValue)))"
 
 
@@ -32,10 +36,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series of a group: the labels of its resource, and what the service adds about it (`systemLabels`)."""
+    """A series of a group: the labels of its resource, and what the service adds about it (`systemLabels`).
+
+    `metric` is its quota metric where it has one. `top` is the greatest value, `intervals` how many were above 0.
+    """
 
     resource: Mapping[str, Any]
     system: Mapping[str, Any]
+    metric: str = ""
+    top: float = 0
+    intervals: int = 0
 
 
 class Monitoring:
@@ -49,8 +59,8 @@ class Monitoring:
         condition: str,
         window: Window,
         *,
-        align: Literal["ALIGN_MIN", "ALIGN_MAX", "ALIGN_SUM"],
-        reduce: Literal["REDUCE_MIN", "REDUCE_MAX", "REDUCE_SUM"],
+        align: Align,
+        reduce: Reduce,
     ) -> list[Point]:
         """One series over all that fit, oldest first, in at most some 120 points. Raises `NotRead`."""
         seconds = window.length.total_seconds()
@@ -66,15 +76,23 @@ class Monitoring:
         found: list[Point] = []
         for series in rows(raw.get("timeSeries")):
             for point in rows(series.get("points")):
-                value = inner(point, "value")
-                written = text(value, "int64Value") or text(value, "doubleValue")
+                value = _value(point)
                 at = moment(text(inner(point, "interval"), "endTime"))
-                if at is not None and written:
-                    found.append(Point(at, float(written)))
+                if at is not None and value is not None:
+                    found.append(Point(at, value))
         return sorted(found, key=lambda point: point.at)
 
     async def grouped(
-        self, project: str, metric: str, condition: str, window: Window, period: timedelta, fields: Sequence[str]
+        self,
+        project: str,
+        metric: str,
+        condition: str,
+        window: Window,
+        period: timedelta,
+        fields: Sequence[str],
+        *,
+        align: Align = "ALIGN_MAX",
+        reduce: Reduce = "REDUCE_MAX",
     ) -> list[Series]:
         """The series that have any point in `window`, one for each difference in `fields`. Raises `NotRead`, also where there
         are more than are read."""
@@ -83,22 +101,38 @@ class Monitoring:
             "interval.startTime": _rfc3339(window.start),
             "interval.endTime": _rfc3339(window.end),
             "aggregation.alignmentPeriod": f"{int(period.total_seconds())}s",
-            "aggregation.perSeriesAligner": "ALIGN_MAX",
-            "aggregation.crossSeriesReducer": "REDUCE_MAX",
+            "aggregation.perSeriesAligner": align,
+            "aggregation.crossSeriesReducer": reduce,
             "aggregation.groupByFields": tuple(fields),
             "pageSize": str(_PAGE),
         }
         found: list[Series] = []
         for _ in range(_PAGES):
             raw = await self._rest.get(HOST, f"/v3/projects/{project}/timeSeries", _GROUP_FIELDS, query)
-            found += [
-                Series(inner(series, "resource", "labels"), inner(series, "metadata", "systemLabels"))
-                for series in rows(raw.get("timeSeries"))
-            ]
+            found += [_series(series) for series in rows(raw.get("timeSeries"))]
             if not (token := text(raw, "nextPageToken")):
                 return found
             query["pageToken"] = token
         raise NotRead(Refusal.MALFORMED, "there are more series than are read")
+
+
+def _value(point: Mapping[str, Any]) -> float | None:
+    value = inner(point, "value")
+    try:
+        return float(text(value, "int64Value") or text(value, "doubleValue"))
+    except ValueError:
+        return None
+
+
+def _series(raw: Mapping[str, Any]) -> Series:
+    values = [value for point in rows(raw.get("points")) if (value := _value(point)) is not None]
+    return Series(
+        inner(raw, "resource", "labels"),
+        inner(raw, "metadata", "systemLabels"),
+        text(inner(raw, "metric", "labels"), "quota_metric"),
+        max(values, default=0),
+        sum(value > 0 for value in values),
+    )
 
 
 class EntryCounts:

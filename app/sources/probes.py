@@ -17,7 +17,7 @@ from app.evidence.model import ProbeKind, ProbeResult, ProbeState, ProbeTarget, 
 from app.redact import Redacted, cut
 from app.sources.filters import literal
 from app.sources.monitoring import ROLE as MONITORING_ROLE
-from app.sources.monitoring import Monitoring, Point
+from app.sources.monitoring import Align, Monitoring, Point, Series
 from app.sources.rest import NotRead, Refusal, Rest, inner, moment, rows, tail, text, texts
 
 Facts = tuple[tuple[str, str], ...]
@@ -38,6 +38,9 @@ ROLES: Mapping[ProbeKind, str] = {
     ProbeKind.VPC_CONNECTOR: "roles/vpcaccess.viewer",
     ProbeKind.GKE_CLUSTER: "roles/container.clusterViewer",
     ProbeKind.REDIS: "roles/redis.viewer",
+    ProbeKind.CLOUD_RUN_JOB: "roles/run.viewer",
+    ProbeKind.SECRET: "roles/secretmanager.viewer",
+    ProbeKind.QUOTA: MONITORING_ROLE,
     ProbeKind.SERVICE_HEALTH: "roles/servicehealth.viewer",
 }
 """What lets the auditor look, for the reader who can grant it."""
@@ -128,6 +131,12 @@ class GoogleProbes:
                 probe = self.gke_cluster
             case ProbeKind.REDIS:
                 probe = self.redis
+            case ProbeKind.CLOUD_RUN_JOB:
+                probe = self.cloud_run_job
+            case ProbeKind.SECRET:
+                probe = self.secret
+            case ProbeKind.QUOTA:
+                probe = self.quota
             case ProbeKind.SERVICE_HEALTH:
                 probe = self.service_health
             case ProbeKind.PUBLIC_STATUS:
@@ -372,6 +381,96 @@ class GoogleProbes:
             f"{_CONSOLE}/memorystore/redis/locations/{location}/instances/{instance}/details/overview?project={project}"
         )
         return _by_state(state, {"READY"}, {"CREATING", "UPDATING"}, facts, url)
+
+    async def cloud_run_job(self, name: Redacted, _window: Window) -> Answer:
+        """A job is as its newest execution ended; one that runs or waits is not settled."""
+        project, location, job = _parts(name, "locations", "jobs")
+        raw = await self._rest.get(
+            "run.googleapis.com",
+            f"/v2/projects/{project}/locations/{location}/jobs/{job}",
+            "terminalCondition(state,reason,message),latestCreatedExecution,executionCount,template(parallelism,taskCount,"
+            "template(timeout,maxRetries,serviceAccount,vpcAccess,containers(image,resources/limits)))",
+        )
+        condition, newest = inner(raw, "terminalCondition"), inner(raw, "latestCreatedExecution")
+        template = inner(raw, "template")
+        task = inner(template, "template")
+        limits = [inner(container, "resources", "limits") for container in rows(task.get("containers"))]
+        status = text(newest, "completionStatus")
+        facts = _facts(
+            ("terminalCondition.state", text(condition, "state")),
+            ("terminalCondition.reason", text(condition, "reason")),
+            ("terminalCondition.message", text(condition, "message")[:500]),
+            ("latestCreatedExecution", tail(text(newest, "name"))),
+            ("latestCreatedExecution.completionStatus", status),
+            ("latestCreatedExecution.createTime", text(newest, "createTime")),
+            ("latestCreatedExecution.completionTime", text(newest, "completionTime")),
+            ("template.taskCount", text(template, "taskCount")),
+            ("template.timeout", text(task, "timeout")),
+            ("template.maxRetries", text(task, "maxRetries")),
+            ("template.limits", ", ".join(f"{k} {v}" for one in limits for k, v in sorted(one.items()))),
+            ("template.vpcAccess.connector", text(inner(task, "vpcAccess"), "connector")),
+            ("template.serviceAccount", text(task, "serviceAccount")),
+        )
+        url = f"{_CONSOLE}/run/jobs/details/{location}/{job}/executions?project={project}"
+        if text(condition, "state") == "CONDITION_FAILED":
+            reason = text(condition, "reason") or "no reason told"
+            return Answer(ProbeState.UNHEALTHY, facts, f"the job itself is not ready: {reason}", url)
+        match status:
+            case "EXECUTION_SUCCEEDED":
+                return Answer(ProbeState.HEALTHY, facts, None, url)
+            case "EXECUTION_FAILED" | "EXECUTION_CANCELLED":
+                word = "failed" if status.endswith("FAILED") else "was cancelled"
+                return Answer(ProbeState.UNHEALTHY, facts, f"its newest execution {word}", url)
+            case "EXECUTION_RUNNING" | "EXECUTION_PENDING":
+                return Answer(ProbeState.CHANGING, facts, "its newest execution has not ended", url)
+            case _:
+                return Answer(ProbeState.FAILED, facts, "the API tells of no execution", url)
+
+    async def secret(self, name: Redacted, _window: Window) -> Answer:
+        """Whether a version exists and is enabled. Its value is never asked for, and the role does not show it."""
+        project, secret, version = _parts(name, "secrets", "versions")
+        raw = await self._rest.get(
+            "secretmanager.googleapis.com",
+            f"/v1/projects/{project}/secrets/{secret}/versions/{version}",
+            "name,state,createTime,destroyTime",
+        )
+        state = text(raw, "state")
+        facts = _facts(
+            ("state", state),
+            ("version", tail(text(raw, "name"))),
+            ("createTime", text(raw, "createTime")),
+            ("destroyTime", text(raw, "destroyTime")),
+        )
+        url = f"{_CONSOLE}/security/secret-manager/secret/{secret}/versions?project={project}"
+        return _by_state(state, {"ENABLED"}, set(), facts, url)
+
+    async def quota(self, name: Redacted, window: Window) -> Answer:
+        """Which quotas of an API the project exceeded in the window, by the provider's own metrics.
+
+        No series of "exceeded" proves nothing by itself, so the use of the same API in the same time is read beside it.
+        """
+        project, api = _parts(name, "services")
+        condition = f'resource.type="consumer_quota" AND resource.labels.service={literal(api)}'
+
+        def series(metric: str, align: Align) -> Awaitable[list[Series]]:
+            return self._monitoring.grouped(
+                project, f"serviceruntime.googleapis.com/quota/{metric}", condition, window, timedelta(minutes=1),
+                ("metric.labels.quota_metric",), align=align, reduce="REDUCE_SUM",
+            )  # fmt: skip
+
+        exceeded, used = await asyncio.gather(
+            series("exceeded", "ALIGN_COUNT_TRUE"), series("rate/net_usage", "ALIGN_SUM")
+        )
+        over = {one.metric: one for one in exceeded if one.top}
+        facts = [(f"{metric} exceeded", f"in {one.intervals} of the window's minutes") for metric, one in over.items()]
+        facts += [(f"{one.metric} used", f"at most {one.top:,.0f} a minute") for one in used if one.metric]
+        url = f"{_CONSOLE}/apis/api/{api}/quotas?project={project}"
+        if over:
+            named = ", ".join(sorted(over)[:5])
+            return Answer(ProbeState.UNHEALTHY, tuple(sorted(facts)[:20]), f"exceeded in the window: {named}", url)
+        if used:
+            return Answer(ProbeState.HEALTHY, tuple(sorted(facts)[:20]), None, url)
+        return Answer(ProbeState.FAILED, (), "Cloud Monitoring has no use of it in the window", url)
 
     async def service_health(self, name: Redacted, window: Window) -> Answer:
         """Events that Google announced to this project, and that lie in the window."""

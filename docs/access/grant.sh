@@ -22,6 +22,7 @@ roles=(
   roles/vpcaccess.viewer
   roles/container.clusterViewer
   roles/redis.viewer
+  roles/secretmanager.viewer
   roles/monitoring.viewer
   roles/errorreporting.viewer
   roles/servicehealth.viewer
@@ -34,6 +35,7 @@ apis=(
   vpcaccess.googleapis.com
   container.googleapis.com
   redis.googleapis.com
+  secretmanager.googleapis.com
   monitoring.googleapis.com
   clouderrorreporting.googleapis.com
   servicehealth.googleapis.com

@@ -420,6 +420,29 @@ def test_a_name_that_is_no_identifier_becomes_no_command(name: str) -> None:
         assert target.kind is not ProbeKind.CLOUD_RUN
 
 
+def test_a_secret_that_an_entry_names_is_looked_at_in_the_project_of_the_entry() -> None:
+    text = "Permission denied on secret: projects/4711/secrets/db-pass/versions/2 for Revision service account x"
+    assert probes(read(line(text)))[ProbeKind.SECRET] == "projects/demo-shop/secrets/db-pass/versions/2"
+    named = "Secret projects/other-shop/secrets/db-pass was not found"
+    assert probes(read(line(named)))[ProbeKind.SECRET] == "projects/other-shop/secrets/db-pass/versions/latest"
+
+
+def test_the_api_whose_quota_is_exceeded_is_looked_at() -> None:
+    text = "Quota exceeded for quota metric 'Read requests' of service 'sheets.googleapis.com' for consumer 'x'."
+    assert probes(read(line(text)))[ProbeKind.QUOTA] == "projects/demo-shop/services/sheets.googleapis.com"
+    assert ProbeKind.QUOTA not in probes(read(line("call of service 'sheets.googleapis.com' failed")))
+
+
+def test_a_job_that_fails_is_looked_at() -> None:
+    failing = line("no price")
+    failing["resource"] = {
+        "type": "cloud_run_job",
+        "labels": {"project_id": "demo-shop", "location": "europe-west1", "job_name": "nightly"},
+    }
+    wanted = probes(read(failing))
+    assert wanted[ProbeKind.CLOUD_RUN_JOB] == "projects/demo-shop/locations/europe-west1/jobs/nightly"
+
+
 def test_no_failure_asks_nothing() -> None:
     assert wanted_probes(read(line("ready", severity="INFO"))) == ()
 

@@ -225,6 +225,13 @@ def disabled(host: str, consumer: str) -> Any:
     return failure(403, message, "PERMISSION_DENIED", [info])
 
 
+def permission_of(call: Call) -> str:
+    """The permission that a recorded call needs."""
+    method = method_of(APIS[call.host], call.method, call.path)
+    assert method is not None, f"{call.host} has no {call.path}"
+    return PERMISSIONS[method["id"]]
+
+
 def method_of(api: Any, verb: str, path: str) -> Any | None:
     for template, method in api["methods"].items():
         name, _, pattern = template.partition(" ")

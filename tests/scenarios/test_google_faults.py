@@ -15,15 +15,18 @@ from app.investigate import Findings, Sources, investigate
 from app.report import render
 from app.sources.cloud_logging import CloudLogging, Limiter, Plan
 from app.sources.cloud_run import CloudRun
+from app.sources.doctor import NEEDS
 from app.sources.error_reporting import ErrorReporting
+from app.sources.gke import Clusters
+from app.sources.google import Live
 from app.sources.monitoring import EntryCounts, Monitoring
 from app.sources.probes import GoogleProbes, PublicFeed
 from app.sources.rest import Rest
 from tests.fakes.google import FakeLogging, Trouble, client_of, serve_logging
-from tests.fakes.google_rest import FakeGoogle, serve_google
+from tests.fakes.google_rest import FakeGoogle, permission_of, serve_google
 from tests.fakes.google_rest import Trouble as RestTrouble
 from tests.sources.test_cloud_logging import START, entry
-from tests.sources.test_probes import CONNECTOR, HOSTS, RUN, instance, service
+from tests.sources.test_probes import CLUSTER, CONNECTOR, HOSTS, JOB, REDIS, RUN, SECRET, instance, job, service
 
 NOW = START + timedelta(hours=6)
 WINDOW = Window(START, NOW)
@@ -51,6 +54,26 @@ def incident(count: int = 30) -> list[dict[str, Any]]:
         )
         for number in range(count)
     ]  # fmt: skip
+
+
+def elsewhere() -> list[dict[str, Any]]:
+    """A failure on everything else that can be looked at: with these, an audit asks all that it ever asks."""
+    place = {"project_id": "shop-prod", "location": "europe-west1"}
+    pod = place | {"cluster_name": "blue", "namespace_name": "shop", "pod_name": "cart-6d4cf56db6-x2x9q"}
+    written = [
+        ("k8s_container", pod | {"container_name": "server"}, TRACE),
+        ("redis_instance", place | {"region": "europe-west1", "instance_id": "cache"}, "OOM command not allowed"),
+        ("cloud_run_job", place | {"job_name": "nightly"}, f"Secret [{SECRET.replace('shop-prod', '4711')}] not found"),
+        (
+            "cloud_run_job", place | {"job_name": "nightly"},
+            "Quota exceeded for quota metric 'Read requests' and limit 'Read requests per minute' of service "
+            "'sheets.googleapis.com' for consumer 'project_number:4711'.",
+        ),
+    ]  # fmt: skip
+    return [
+        entry(9_000 + number, project="shop-prod", textPayload=text, resource={"type": kind, "labels": labels})
+        for number, (kind, labels, text) in enumerate(written)
+    ]
 
 
 @pytest.fixture
@@ -84,7 +107,7 @@ async def opened(logging: FakeLogging, google: FakeGoogle, plan: Plan) -> AsyncI
                     counts=EntryCounts(Monitoring(rest), ["shop-prod"]), plan=plan, deadline=timedelta(seconds=1),
                     sleep=no_wait,
                 ),
-                deployments=CloudRun(rest, projects),
+                deployments=Live((CloudRun(rest, projects), Clusters(Monitoring(rest), projects, clock=lambda: NOW))),
                 probes=GoogleProbes(rest, PublicFeed(rest), projects, clock=lambda: NOW),
                 errors=ErrorReporting(rest),
             )  # fmt: skip
@@ -194,6 +217,47 @@ async def test_more_failures_than_were_read_are_counted_by_the_provider(
     assert "; 1,000 failing entries were read" in gap.reason
 
 
+# --- what a whole audit asks, and what the doctor checks -----------------------------------------------------------------
+
+
+def everything(google: FakeGoogle) -> None:
+    """What lies behind `elsewhere`, and a build that alone knows a revision's commit."""
+    build = "0d1f3e5a-1111-4222-8333-444455556666"
+    google.put(f"container.googleapis.com/v1/{CLUSTER}", {"status": "RUNNING"})
+    google.put(f"redis.googleapis.com/v1/{REDIS}", {"state": "READY"})
+    google.put(f"run.googleapis.com/v2/{JOB}", job("EXECUTION_FAILED"))
+    google.put(f"secretmanager.googleapis.com/v1/{SECRET}", {"state": "ENABLED"})
+    google.put(
+        f"run.googleapis.com/v2/{RUN}/revisions",
+        {"revisions": [{"name": f"{RUN}/revisions/web-00002-b", "labels": {"gcb-build-id": build}}]},
+    )
+
+
+async def test_a_whole_audit_asks_what_the_doctor_checks_and_nothing_else(
+    logging: FakeLogging, google: FakeGoogle
+) -> None:
+    logging.entries += elsewhere()
+    everything(google)
+    findings = await audit(logging, google)
+    assert {result.target.kind for result in findings.evidence.probes} == set(ProbeKind)
+    used = {permission_of(call) for call in google.calls if call.host != "status.cloud.google.com"}
+    assert used | {"logging.logEntries.list"} == {permission for need in NEEDS for permission in need.permissions}
+    assert {call.host for call in google.calls} - {"status.cloud.google.com"} == {need.api for need in NEEDS[1:]}
+
+
+@pytest.mark.parametrize("permission", sorted({permission for need in NEEDS[1:] for permission in need.permissions}))
+async def test_without_any_one_permission_the_report_still_comes_and_names_the_role(
+    logging: FakeLogging, google: FakeGoogle, permission: str
+) -> None:
+    logging.entries += elsewhere()
+    everything(google)
+    google.permissions["shop-prod"] = {p for need in NEEDS for p in need.permissions if p != permission}
+    text = shown(await audit(logging, google))
+    assert not any(word in text for word in ALL_CLEAR)
+    (need,) = (need for need in NEEDS if permission in need.permissions)
+    assert need.role in text
+
+
 TRACE = 'Traceback (most recent call last):\n  File "/app/web.py", line 3, in pay\n    charge()\nValueError: no price'
 
 
@@ -234,12 +298,11 @@ REST_TROUBLES: list[RestTrouble] = [401, 403, 404, 429, 500, "malformed", "not a
 
 
 @pytest.mark.parametrize("trouble", REST_TROUBLES)
-@pytest.mark.parametrize(
-    "host", sorted({host for host, _ in HOSTS.values()} - {"container.googleapis.com", "redis.googleapis.com"})
-)
+@pytest.mark.parametrize("host", sorted({host for host, _ in HOSTS.values()}))
 async def test_a_resource_that_is_not_shown_is_named_with_the_reason(
     logging: FakeLogging, google: FakeGoogle, host: str, trouble: RestTrouble
 ) -> None:
+    logging.entries += elsewhere()
     google.troubles[host] = trouble
     findings = await audit(logging, google)
     text = shown(findings)
@@ -255,6 +318,7 @@ async def test_a_resource_that_is_not_shown_is_named_with_the_reason(
 
 
 async def test_everything_of_google_but_the_logs_is_out(logging: FakeLogging, google: FakeGoogle) -> None:
+    logging.entries += elsewhere()
     google.troubles = dict.fromkeys([*(host for host, _ in HOSTS.values()), "monitoring.googleapis.com"], "reset")
     findings = await audit(logging, google)
     assert {result.state.value for result in findings.evidence.probes} == {"could not be read"}

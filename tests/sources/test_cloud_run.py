@@ -95,8 +95,15 @@ async def test_traffic_readiness_and_commits_are_told(google: FakeGoogle) -> Non
 @pytest.mark.parametrize("trouble", [403, 404, 429, 500, "malformed", "slow", "reset"])
 async def test_a_build_that_is_not_shown_leaves_the_commit_unknown(google: FakeGoogle, trouble: Trouble) -> None:
     google.troubles["cloudbuild.googleapis.com"] = trouble
-    third, *others = await read(google)
+    done = await asked(google)
+    third, *others = done.revisions
     assert third.commits == ()
+    if trouble == 404:
+        assert done.gaps == ()
+    else:
+        (gap,) = done.gaps
+        assert gap.meaning == "the commit of a revision that only its build tells stays unknown"
+        assert trouble != 403 or gap.remedy == "grant roles/cloudbuild.builds.viewer to the auditor's account"
     assert all(other.commits for other in others)
 
 

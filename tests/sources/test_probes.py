@@ -20,6 +20,9 @@ RUN = "projects/shop-prod/locations/europe-west1/services/web"
 CONNECTOR = "projects/shop-prod/locations/europe-west1/connectors/link"
 CLUSTER = "projects/shop-prod/locations/europe-west1/clusters/blue"
 REDIS = "projects/shop-prod/locations/europe-west1/instances/cache"
+JOB = "projects/shop-prod/locations/europe-west1/jobs/nightly"
+SECRET = "projects/shop-prod/secrets/db-pass/versions/latest"
+QUOTA = "projects/shop-prod/services/sheets.googleapis.com"
 EVENTS = "projects/shop-prod/locations/global"
 HOSTS = {
     ProbeKind.CLOUD_SQL: ("sqladmin.googleapis.com", SQL),
@@ -28,6 +31,9 @@ HOSTS = {
     ProbeKind.VPC_CONNECTOR: ("vpcaccess.googleapis.com", CONNECTOR),
     ProbeKind.GKE_CLUSTER: ("container.googleapis.com", CLUSTER),
     ProbeKind.REDIS: ("redis.googleapis.com", REDIS),
+    ProbeKind.CLOUD_RUN_JOB: ("run.googleapis.com", JOB),
+    ProbeKind.SECRET: ("secretmanager.googleapis.com", SECRET),
+    ProbeKind.QUOTA: ("monitoring.googleapis.com", QUOTA),
     ProbeKind.SERVICE_HEALTH: ("servicehealth.googleapis.com", EVENTS),
     ProbeKind.PUBLIC_STATUS: ("status.cloud.google.com", "https://status.cloud.google.com/incidents.json"),
 }
@@ -67,6 +73,25 @@ def service(**more: Any) -> dict[str, Any]:
     }
 
 
+def job(status: str, **more: Any) -> dict[str, Any]:
+    task = {"containers": [{"image": "r.dev/n:1", "env": [{"name": "A", "value": "x"}]}], "timeout": "600s"}
+    return {
+        "terminalCondition": {"state": "CONDITION_SUCCEEDED"},
+        "latestCreatedExecution": {"name": "nightly-x2x9q", "completionStatus": status},
+        "template": {"taskCount": 1, "template": task},
+        **more,
+    }
+
+
+def quota(*values: int) -> dict[str, Any]:
+    """A series of one quota, a minute apart from the window's start."""
+    ends = [(START + timedelta(minutes=n)).strftime("%Y-%m-%dT%H:%M:%SZ") for n in range(len(values))]
+    points = [
+        {"interval": {"endTime": end}, "value": {"int64Value": str(n)}} for end, n in zip(ends, values, strict=True)
+    ]
+    return {"metric": {"labels": {"quota_metric": "sheets.googleapis.com/read_requests"}}, "points": points}
+
+
 @pytest.fixture
 def google() -> Iterator[FakeGoogle]:
     fake = FakeGoogle()
@@ -75,6 +100,9 @@ def google() -> Iterator[FakeGoogle]:
     fake.put(f"vpcaccess.googleapis.com/v1/{CONNECTOR}", {"state": "READY", "minInstances": 2, "maxInstances": 3})
     fake.put(f"container.googleapis.com/v1/{CLUSTER}", {"status": "RUNNING", "nodePools": []})
     fake.put(f"redis.googleapis.com/v1/{REDIS}", {"state": "READY", "tier": "BASIC"})
+    fake.put(f"run.googleapis.com/v2/{JOB}", job("EXECUTION_SUCCEEDED"))
+    fake.put(f"secretmanager.googleapis.com/v1/{SECRET}", {"name": SECRET.replace("latest", "3"), "state": "ENABLED"})
+    fake.series["serviceruntime.googleapis.com/quota/rate/net_usage"] = [quota(12, 58)]
     with serve_google(fake):
         yield fake
     assert fake.violations == []
@@ -139,6 +167,17 @@ UNWELL: list[tuple[ProbeKind, str, dict[str, Any], ProbeState, str]] = [
         service(terminalCondition={"state": "CONDITION_FAILED", "revisionReason": "HEALTH_CHECK_CONTAINER_ERROR"}),
         ProbeState.UNHEALTHY, "HEALTH_CHECK_CONTAINER_ERROR",
     ),
+    (ProbeKind.CLOUD_RUN_JOB, "v2", job("EXECUTION_FAILED"), ProbeState.UNHEALTHY, "its newest execution failed"),
+    (ProbeKind.CLOUD_RUN_JOB, "v2", job("EXECUTION_CANCELLED"), ProbeState.UNHEALTHY, "was cancelled"),
+    (ProbeKind.CLOUD_RUN_JOB, "v2", job("EXECUTION_RUNNING"), ProbeState.CHANGING, "has not ended"),
+    (ProbeKind.CLOUD_RUN_JOB, "v2", job("EXECUTION_SUCCEEDED", latestCreatedExecution={}), ProbeState.FAILED, "no execution"),
+    (
+        ProbeKind.CLOUD_RUN_JOB, "v2",
+        job("EXECUTION_SUCCEEDED", terminalCondition={"state": "CONDITION_FAILED", "reason": "SECRETS_ACCESS_CHECK_FAILED"}),
+        ProbeState.UNHEALTHY, "SECRETS_ACCESS_CHECK_FAILED",
+    ),
+    (ProbeKind.SECRET, "v1", {"state": "DISABLED"}, ProbeState.UNHEALTHY, "its state is DISABLED"),
+    (ProbeKind.SECRET, "v1", {"state": "DESTROYED"}, ProbeState.UNHEALTHY, "its state is DESTROYED"),
     (ProbeKind.CLOUD_RUN, "v2", service(reconciling=True, terminalCondition={}), ProbeState.CHANGING, "under way"),
 ]  # fmt: skip
 
@@ -198,6 +237,26 @@ async def test_a_missing_permission_names_the_role_and_a_disabled_api_the_projec
     assert result.state is ProbeState.NO_ACCESS
     host = HOSTS[kind][0]
     assert result.reason == f"the API {host} is not enabled (gcloud services enable {host} --project=4711)"
+
+
+async def test_a_quota_that_was_exceeded_is_told_by_its_name(google: FakeGoogle) -> None:
+    google.series["serviceruntime.googleapis.com/quota/exceeded"] = [quota(0, 4, 2)]
+    result = await probe(google, ProbeKind.QUOTA)
+    assert (result.state, result.reason) == (
+        ProbeState.UNHEALTHY,
+        "exceeded in the window: sheets.googleapis.com/read_requests",
+    )
+    assert ("sheets.googleapis.com/read_requests exceeded", "in 2 of the window's minutes") in result.facts
+    assert ("sheets.googleapis.com/read_requests used", "at most 58 a minute") in result.facts
+
+
+async def test_no_sign_of_use_is_no_sign_of_health(google: FakeGoogle) -> None:
+    google.series.clear()
+    result = await probe(google, ProbeKind.QUOTA)
+    assert (result.state, result.reason) == (
+        ProbeState.FAILED,
+        "Cloud Monitoring has no use of it in the window",
+    )
 
 
 async def test_a_project_that_was_not_granted_is_never_asked(google: FakeGoogle) -> None:
