@@ -242,7 +242,7 @@ _COLONS: Final = re.compile(r"^(?:[0-9a-fA-F]{0,4}:){2,}[0-9a-fA-F.]*[,;.]?$")
 """Hardware and IPv6 addresses, whose groups need not hold a digit."""
 _PATH: Final = re.compile(r"^(?:[A-Za-z]:)?[/\\].|.[/\\].+[/\\]|://")
 _DOTTED: Final = re.compile(r"^[\w$-]+(?:\.[\w$-]+){2,}$")
-_HOST: Final = re.compile(r"^[\w-]+(?:\.[\w-]+)+$")
+_HOST: Final = re.compile(r"^(?!.*[a-z][A-Z])[\w-]+(?:\.[\w-]+)+$")
 _SOURCE_FILE: Final = re.compile(r"\.(?:py|java|kt|scala|js|mjs|ts|go|rb|php|cs|c|cc|cpp|h|rs)$")
 _ERROR_NAME: Final = re.compile(r"(?:Exception|Error|Failure|Fault|Timeout)$")
 _ACRONYM: Final = re.compile(r"^(?=[A-Z]{3})[A-F]*[G-Z][A-Z]*0$")

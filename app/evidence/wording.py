@@ -315,14 +315,18 @@ def run_together(words: Tokens) -> Tokens:
 def _closing(words: Tokens, place: int) -> int:
     """The place where a bracket or quote opened here is closed after a few words that no sentence is made of, else 0."""
     opened = _OPENS.match(words[place].replace(MASK, _HOLE))
-    if opened is None or look(words[place]) < 0:
+    if opened is None:
         return 0
     opening, closing = opened[2], _CLOSES[opened[2]]
+    # What a field has in quotes is its value, whatever it says.
+    in_field = opened[1].endswith(('="', "='"))
+    if not in_field and look(words[place]) < 0:
+        return 0
     for end in range(place + 1, min(place + _LONGEST, len(words))):
         word = words[end].replace(MASK, _HOLE)
         if closing in word:
-            return end if word.count(closing) == 1 and look(word.split(closing)[0]) >= 0 else 0
-        if look(word) < 0 or opening in word:
+            return end if in_field or (word.count(closing) == 1 and look(word.split(closing)[0]) >= 0) else 0
+        if opening in word or (not in_field and look(word) < 0):
             return 0
     return 0
 

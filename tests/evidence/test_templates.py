@@ -138,6 +138,7 @@ def test_lines_that_have_nothing_in_common_do_not_fill_memory() -> None:
         ("jk2_init() found child 17", "jk<*>_init() found child <*>"),
         ("views.py:17 raised ValueError", "views.py:<*> raised ValueError"),
         ("lifetime <1 sec", "lifetime <*>"),
+        ("till-a.shop:80 lost cart.topPadding:12, from=<ann>", "<*> lost cart.topPadding:<*>, from=<<*>>"),
         ("ws=WorkSource{10113}, pid=3", "ws=<*>, pid=<*>"),
         ("peer fe80::1c:ff at fa:de:ca:fb:ad:ed", "peer <*> at <*>"),
     ],

@@ -65,6 +65,7 @@ def test_what_is_said_parts_messages(messages: tuple[str, ...]) -> None:
         ('cannot open "Mail" in room 7', 'cannot open "Paper Bin" in room 8'),
         ("lost link with Desk Lamp in room 7", "lost link with Lamp in room 8"),
         ("rows of shops ['north', 'south'] moved", "rows of shops ['east'] moved", "rows of shops [] moved"),
+        ('take lock=7, tag="Mail", by=3', 'take lock=8, tag="Open Mail", by=4'),
         ("USER=ann ROLE=clerk RUN=/bin/tar -x old now", "USER=bob ROLE=boss RUN=/bin/ls"),
         ("heap [old] 3 MB->[4 MB]/[9 MB] used", "heap [old] 3 KB->[4 GB]/[9 B] used"),
     ],
