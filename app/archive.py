@@ -8,6 +8,7 @@ import asyncio
 import logging
 import queue
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -18,8 +19,10 @@ from typing import Any
 
 import sqlalchemy
 from pydantic import TypeAdapter
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, ExceptionContext, event, text
+from sqlalchemy.exc import OperationalError
 
+from app.errors import Unavailable
 from app.evidence.model import Evidence
 from app.report.model import Report
 
@@ -36,6 +39,7 @@ _SCHEMA = (
         audit_id TEXT, status TEXT, priority TEXT, target TEXT, evidence TEXT, report TEXT)""",
     "CREATE INDEX IF NOT EXISTS audits_by_issue ON audits (repository_id, issue, started_ms)",
     "CREATE INDEX IF NOT EXISTS audits_by_time ON audits (repository_id, started_ms)",
+    "CREATE INDEX IF NOT EXISTS audits_unfinished ON audits (started_ms) WHERE finished_ms IS NULL",
     """CREATE TABLE IF NOT EXISTS comments (
         repository_id BIGINT NOT NULL, issue BIGINT NOT NULL, marker TEXT NOT NULL, comment_id BIGINT NOT NULL,
         PRIMARY KEY (repository_id, issue, marker))""",
@@ -95,6 +99,17 @@ class SavedAudit:
     target: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is acknowledged and not finished: deliveries that wait or run, audits that wait or run, and how long the oldest of
+    them has been there. `given_up`: deliveries that failed for good within the time that they are kept."""
+
+    deliveries: int
+    audits: int
+    oldest_seconds: int
+    given_up: int
+
+
 class Archive:
     """Calls are short and block; handlers call them from the jobs' thread, routes from a pool."""
 
@@ -111,9 +126,21 @@ class Archive:
     def close(self) -> None:
         self._engine.dispose()
 
-    def ping(self) -> None:
-        """Raises what the store raises."""
-        self._one("SELECT 1")
+    def backlog(self, now: datetime) -> Backlog:
+        """Raises `Unavailable` when the store is out."""
+        states = "SELECT state, count(*), min(received_ms) FROM deliveries WHERE state <> 'done' GROUP BY state"
+        audits = "SELECT count(*), min(started_ms) FROM audits WHERE finished_ms IS NULL"
+        with self._engine.connect() as connection:
+            deliveries = {state: (count, oldest) for state, count, oldest in connection.execute(text(states))}
+            unfinished, begun = connection.execute(text(audits)).one()
+        given_up, _ = deliveries.pop(DeliveryState.FAILED.value, (0, None))
+        waiting = [*(oldest for _, oldest in deliveries.values()), *([begun] if begun is not None else [])]
+        return Backlog(
+            deliveries=sum(count for count, _ in deliveries.values()),
+            audits=unfinished,
+            oldest_seconds=max(0, (_ms(now) - min(waiting)) // 1000) if waiting else 0,
+            given_up=given_up,
+        )
 
     # --- deliveries ---
 
@@ -376,9 +403,20 @@ class Archive:
 
 
 def open_engine(store: str) -> Engine:
-    """SQLite in WAL, which persists in the file and which the jobs' engine then finds set; every commit reaches the disk."""
-    engine = sqlalchemy.create_engine(store, pool_pre_ping=not store.startswith("sqlite:"))
-    if store.startswith("sqlite:"):
+    """SQLite in WAL, which persists in the file and which the jobs' engine then finds set; every commit reaches the disk.
+
+    A store that is out, full or may not be written raises `Unavailable`: what was to be done is done when it is back.
+    """
+    sqlite = store.startswith("sqlite:")
+    options: dict[str, Any] = {} if sqlite else {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+    engine = sqlalchemy.create_engine(store, **options)
+
+    @event.listens_for(engine, "handle_error")
+    def tell(context: ExceptionContext) -> None:  # pyright: ignore[reportUnusedFunction]  # registered
+        if (why := _outage(context, sqlite=sqlite)) is not None:
+            raise Unavailable(f"the store cannot be used: {why}") from context.original_exception
+
+    if sqlite:
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]  # registered
@@ -388,6 +426,26 @@ def open_engine(store: str) -> Engine:
             connection.execute("PRAGMA busy_timeout=30000")
 
     return engine
+
+
+_SQLITE_OUTAGES = {
+    sqlite3.SQLITE_BUSY: "another process holds it",
+    sqlite3.SQLITE_READONLY: "its file or directory is read-only",
+    sqlite3.SQLITE_IOERR: "its disk does not work, or is full",
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_CANTOPEN: "its file cannot be opened",
+}
+
+
+def _outage(context: ExceptionContext, *, sqlite: bool) -> str | None:
+    """What is wrong with the store itself; None: with what was asked of it, which is a bug."""
+    error = context.original_exception
+    if sqlite:
+        code = getattr(error, "sqlite_errorcode", None)
+        return _SQLITE_OUTAGES.get(code & 0xFF) if isinstance(code, int) else None
+    if context.is_disconnect or isinstance(context.sqlalchemy_exception, OperationalError):
+        return str(error).strip().partition("\n")[0] or type(error).__name__
+    return None
 
 
 class Inbox:
@@ -408,6 +466,10 @@ class Inbox:
     def start(self) -> None:
         self._pending.extend(self._archive.unqueued_deliveries())
         self._thread.start()
+
+    @property
+    def works(self) -> bool:
+        return self._thread.is_alive()
 
     def stop(self) -> None:
         """Everything that arrived is stored and handed on before this returns."""
@@ -432,7 +494,10 @@ class Inbox:
                 elif self._pending:
                     self._hand_some_on()
                 pause = 0.0
-            except Exception:  # the thread must outlive an outage of the store: deliveries still come in
+            except Unavailable as out:
+                _log.warning("stored deliveries cannot be handed on yet: %s", out)
+                pause = 1.0
+            except Exception:  # the thread must outlive whatever the jobs' engine does: deliveries still come in
                 _log.exception("stored deliveries cannot be handed on yet")
                 pause = 1.0
 

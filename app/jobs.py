@@ -36,6 +36,8 @@ ORDERED_QUEUE = "ordered"
 RECOVERIES = 5
 """A job that is cut off more often is given up: it may be what kills its process, and must not keep the service down."""
 
+_STORE_PAUSE = timedelta(seconds=2)
+
 Handler = Callable[[str, int], Awaitable[None]]
 """Gets the argument and the attempt, counted from 1."""
 
@@ -79,8 +81,14 @@ class Lock:
 
 def lock_store(sqlite_file: Path) -> Lock:
     """Refuse a second process on one SQLite file: the engine would run its jobs twice. Raises `ConfigError`."""
-    sqlite_file.parent.mkdir(parents=True, exist_ok=True)
-    file = sqlite_file.with_name(sqlite_file.name + ".lock").open("a")
+    try:
+        sqlite_file.parent.mkdir(parents=True, exist_ok=True)
+        file = sqlite_file.with_name(sqlite_file.name + ".lock").open("a")
+    except OSError as error:
+        raise ConfigError(
+            f"the store {sqlite_file} cannot be written: {error.strerror}",
+            fix="Let INFRA_AUDIT_STORE name a file in a directory that this user may write, with space on its disk.",
+        ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -113,6 +121,7 @@ class Jobs:
         self._executor = "embedded" if store.startswith("sqlite:") else f"process-{uuid.uuid4()}"
         self._reaper: _Reaper | None = None
         self._busy: set[str] = set()
+        self._stopping = threading.Event()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -173,6 +182,7 @@ class Jobs:
             self._reaper.stop()
         wait = int(grace.total_seconds()) if self._busy else 0  # the engine waits a second even for nothing
         DBOS.destroy(workflow_completion_timeout_sec=wait)
+        self._stopping.set()
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(timeout=10)
         if close is not None:
             asyncio.run_coroutine_threadsafe(_close(close), self._loop).result(timeout=10)
@@ -208,6 +218,13 @@ class Jobs:
         """None: no such job, or it was purged. Of a job that was run again, its first run's."""
         found = _apart(lambda: DBOS.get_workflow_status(id))
         return _STATES[found.status] if found is not None else None
+
+    def given_up(self) -> tuple[tuple[str, str, str], ...]:
+        """Jobs that were cut off too often to be run once more, oldest first: id, kind, argument."""
+        found = _apart(
+            lambda: DBOS.list_workflows(status="MAX_RECOVERY_ATTEMPTS_EXCEEDED", name="job", load_output=False)
+        )
+        return tuple((one.workflow_id, *one.input["args"][:2]) for one in found if one.input is not None)
 
     def schedule(self, name: str, cron: str, kind: str, argument: str) -> None:
         """Enqueue at every tick of `cron` (UTC; six fields: seconds first). An earlier schedule of the name is replaced."""
@@ -253,6 +270,21 @@ class Jobs:
                 ORDERED_QUEUE if order is not None else QUEUE, _job, kind, argument, attempt, order or ""
             )
 
+    def _put_when_possible(
+        self, kind: str, argument: str, attempt: int, root: str, order: str | None, delay: timedelta
+    ) -> None:
+        """The reason to run again may be that the store is out: then this waits for it, and the job stays as it is."""
+        while not self._stopping.is_set():
+            try:
+                self._put(kind, argument, attempt, f"{root}~{attempt}", order, delay)
+                return
+            except SQLAlchemyError as error:
+                _log.warning("%s cannot be put off yet: %s", root, type(error).__name__)
+                self._stopping.wait(_STORE_PAUSE.total_seconds())
+        raise RuntimeError(
+            "stopped before the job was put off"
+        )  # nothing of it is recorded: it runs again at the start
+
     def _run(self, kind: str, argument: str, attempt: int, order: str, job: str) -> None:
         self._busy.add(job)
         try:
@@ -276,8 +308,7 @@ class Jobs:
                     future.cancel()
                     return
             except Later as later:
-                root = job.partition("~")[0]
-                self._put(kind, argument, attempt + 1, f"{root}~{attempt + 1}", order or None, later.after)
+                self._put_when_possible(kind, argument, attempt + 1, job.partition("~")[0], order or None, later.after)
                 return
 
 

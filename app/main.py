@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import uvicorn
 
 from app.archive import Archive, Inbox, StoredDelivery
+from app.errors import ConfigError, Unavailable
 from app.evidence.model import Request
 from app.github.client import PACE, GitHub
 from app.investigate import Sources, investigate
@@ -67,7 +68,7 @@ class Running:
         if settings.sqlite_file is not None:
             self._closing.callback(lock_store(settings.sqlite_file).release)
         operator = operator_of(settings)
-        self.archive = Archive(settings.store)
+        self.archive = _open_archive(settings)
         self._closing.callback(self.archive.close)
         self.jobs = Jobs(settings.store, handlers(self._get), concurrency=settings.concurrency, poll=parts.poll)
         self.jobs.open_loop()
@@ -93,7 +94,7 @@ class Running:
         self.inbox = Inbox(self.archive, self._hand_on)
         self.inbox.start()
         self._closing.callback(self.inbox.stop)
-        pages = make_pages(self.archive, render.html, render.to_json, self._may_show)
+        pages = make_pages(self.archive, render.html, render.to_json, self._may_show, self._works, self._service.clock)
         self.web = Web(pages, settings.webhook_secrets, self.inbox)
 
     async def _connect(self) -> GitHub:
@@ -114,6 +115,9 @@ class Running:
         """Asked from a thread of the web side; GitHub's connections live on the jobs' loop."""
         return asyncio.run_coroutine_threadsafe(may_show(self._get(), page), self.jobs.loop).result(timeout=30)
 
+    def _works(self) -> bool:
+        return self.inbox.works and self.jobs.loop.is_running()
+
     def _hand_on(self, delivery: StoredDelivery) -> None:
         self.jobs.enqueue("delivery", delivery.guid, id=delivery.job)
 
@@ -121,6 +125,16 @@ class Running:
         """What is cut off after `grace` goes on at the next start."""
         self._grace = grace
         self._closing.close()
+
+
+def _open_archive(settings: Settings) -> Archive:
+    try:
+        return Archive(settings.store)
+    except Unavailable as out:
+        fix = "Start the database, and check the address in INFRA_AUDIT_STORE."
+        if settings.sqlite_file is not None:
+            fix = f"Make {settings.sqlite_file} a file that this user may write, with space on its disk."
+        raise ConfigError(str(out), fix=fix) from out
 
 
 def operator_of(settings: Settings) -> Operator:

@@ -5,15 +5,21 @@ verifying, storing and answering is all it does. Leaves the meaning of deliverie
 jobs, and pages to `report/render.py`.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Protocol
 
+import orjson
 from fastapi import FastAPI, Request, Response
 
 from app.archive import Archive, StoredDelivery
 from app.errors import Unavailable
 from app.github.webhooks import EVENT, LARGEST_BODY, WEBHOOK_PATH, BadDelivery, read_event, verify
 from app.report.model import Report
+
+_log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -79,7 +85,11 @@ class Web:
             return 400, f"{bad}\n".encode()
         if event is None:
             return 202, b"nothing to do\n"
-        await self._inbox.store(StoredDelivery(guid, EVENT.dump_json(event).decode(), event.subject))
+        try:
+            await self._inbox.store(StoredDelivery(guid, EVENT.dump_json(event).decode(), event.subject))
+        except Unavailable as out:
+            _log.error("delivery %s is not stored, and will be asked for again: %s", guid, out)
+            return 503, b"the delivery cannot be stored now\n"
         return 202, b"accepted\n"
 
 
@@ -107,10 +117,13 @@ def make_pages(
     html: Callable[[Report], str],
     to_json: Callable[[Report], bytes],
     may_show: Callable[[str], bool],
+    works: Callable[[], bool],
+    now: Callable[[], datetime],
 ) -> FastAPI:
     """Report pages and health. No interactive documentation: nothing here is for browsing.
 
-    `may_show` is asked for each page, since who may read a repository can change; it raises `Unavailable`.
+    `may_show` is asked for each page, since who may read a repository can change; it raises `Unavailable`. `works` says
+    whether everything behind the routes still runs.
     """
     pages = FastAPI(title="Infra Audit", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -133,9 +146,19 @@ def make_pages(
         return Response(html(report), 200, PRIVATE, "text/html; charset=utf-8")
 
     def health() -> Response:
-        archive.ping()
+        """Ready: the store answers and what works behind the routes runs. Also what an operator wants to know of it."""
+        try:
+            backlog, working = archive.backlog(now()), works()
+        except Unavailable as out:
+            return Response(orjson.dumps({"ready": False, "why": str(out)}), 503, media_type="application/json")
+        told = {"ready": working, **asdict(backlog)}
+        return Response(orjson.dumps(told), 200 if working else 503, media_type="application/json")
+
+    def live() -> Response:
+        """The process answers: starting it anew would not help when only the store is out."""
         return Response("ok\n", 200, media_type="text/plain")
 
     pages.add_api_route("/audits/{page}", show, methods=["GET"])
     pages.add_api_route("/health", health, methods=["GET"])
+    pages.add_api_route("/health/live", live, methods=["GET"])
     return pages

@@ -6,7 +6,7 @@ durability to `jobs.py`.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from app.archive import KEEP_AUDITS, KEEP_DELIVERIES, DeliveryState
 from app.errors import Unavailable, UserError
@@ -14,7 +14,7 @@ from app.follow_up import is_due
 from app.github.client import Refused
 from app.github.deliveries import redeliver_failed
 from app.github.webhooks import EVENT
-from app.jobs import Handler, Later
+from app.jobs import RECOVERIES, Handler, Later
 from app.replies import BrokenReply, FixReply, Reply
 from app.respond import (
     LOOK,
@@ -50,21 +50,10 @@ def handlers(service: Callable[[], Service]) -> Mapping[str, Handler]:
             await respond(service(), event, guid)
             service().archive.mark_delivery(guid, DeliveryState.DONE)
 
-        async def give_up(reply: Reply) -> None:
-            await _last_word(f"delivery {guid}", tell_broken(service(), event, reply, f"broken:{guid}"))
-            service().archive.mark_delivery(guid, DeliveryState.FAILED)
-
-        await _attempt(f"delivery {guid}", attempt, work, give_up)
+        await _attempt(f"delivery {guid}", attempt, work, lambda reply: _give_up_delivery(service(), guid, reply))
 
     async def audit(job: str, attempt: int) -> None:
-        async def give_up(reply: Reply) -> None:
-            saved = service().archive.audit(job)
-            if saved is not None:
-                order = ORDER.validate_json(saved.request)
-                await _last_word(job, tell_broken(service(), order, reply, f"broken:{job}"))
-                service().archive.drop_audit(saved.page)  # last: a repeat after a crash still knows whom to tell
-
-        await _attempt(job, attempt, lambda: run_audit(service(), job), give_up)
+        await _attempt(job, attempt, lambda: run_audit(service(), job), lambda r: _give_up_audit(service(), job, r))
 
     async def look(argument: str, attempt: int) -> None:
         look = LOOK.validate_json(argument)
@@ -84,19 +73,57 @@ def handlers(service: Callable[[], Service]) -> Mapping[str, Handler]:
         reminder = REMINDER.validate_json(argument)
         await _attempt(f"reminder {argument}", attempt, lambda: run_reminder(service(), reminder), give_up)
 
+    async def cut_off(argument: str, _attempt: int) -> None:
+        """Tell of a job that was cut off so often that it is not run again."""
+        kind, _, rest = argument.partition(" ")
+        _log.error("%s %s: given up, the process ended %d times while it ran", kind, rest, RECOVERIES + 1)
+        match kind:
+            case "delivery":
+                await _give_up_delivery(service(), rest, BrokenReply(f"delivery {rest}"))
+            case "audit":
+                await _give_up_audit(service(), rest, BrokenReply(rest))
+            case _:
+                pass  # the next one of its kind does what it was to do
+
     async def sweep(_argument: str, _attempt: int) -> None:
-        """Fetch again what GitHub could not deliver. The next tick is the retry."""
+        """Fetch again what GitHub could not deliver, and see what was given up. The next tick is the retry."""
+        for job, kind, argument in service().jobs.given_up():
+            service().jobs.enqueue("cut off", f"{kind} {argument}", id=f"cut-off:{job}")
         try:
             await redeliver_failed(service().github.app(), service().archive.known_deliveries, service().clock())
         except (Unavailable, Refused) as trouble:
             _log.warning("failed deliveries were not looked for: %s", trouble)
 
     async def purge(_argument: str, _attempt: int) -> None:
-        now = datetime.now(UTC)
+        now = service().clock()
         service().archive.purge(deliveries_before=now - KEEP_DELIVERIES, audits_before=now - KEEP_AUDITS)
         service().jobs.purge(KEEP_DELIVERIES)
 
-    return {"delivery": delivery, "audit": audit, "look": look, "remind": remind, "sweep": sweep, "purge": purge}
+    return {
+        "delivery": delivery,
+        "audit": audit,
+        "look": look,
+        "remind": remind,
+        "cut off": cut_off,
+        "sweep": sweep,
+        "purge": purge,
+    }
+
+
+async def _give_up_delivery(service: Service, guid: str, reply: Reply) -> None:
+    stored = service.archive.delivery(guid)
+    if stored is not None:
+        event = EVENT.validate_json(stored.event)
+        await _last_word(f"delivery {guid}", tell_broken(service, event, reply, f"broken:{guid}"))
+        service.archive.mark_delivery(guid, DeliveryState.FAILED)
+
+
+async def _give_up_audit(service: Service, job: str, reply: Reply) -> None:
+    saved = service.archive.audit(job)
+    if saved is not None:
+        order = ORDER.validate_json(saved.request)
+        await _last_word(job, tell_broken(service, order, reply, f"broken:{job}"))
+        service.archive.drop_audit(saved.page)  # last: a repeat after a crash still knows whom to tell
 
 
 async def _attempt(

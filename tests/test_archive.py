@@ -1,12 +1,14 @@
 """What is kept, on both stores."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from app.archive import Archive, DeliveryState, Inbox, StoredDelivery
+from app.errors import Unavailable
 from tests.fakes.service import eventually
 from tests.fakes.stores import postgres, store
 
@@ -79,6 +81,29 @@ def test_whoever_waits_hears_that_nothing_was_stored(tmp_path: object) -> None:
     asyncio.run(inbox.store(delivery("a")))
     inbox.stop()
     assert archive.delivery("a") is not None
+
+
+def test_a_full_disk_is_told_and_lasts_no_longer_than_it_is_full(tmp_path: object) -> None:
+    archive = Archive(f"sqlite:///{tmp_path}/audit.db")
+    inbox = Inbox(archive, lambda _delivery: None)
+    inbox.start()
+    with archive.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1")
+    with pytest.raises(Unavailable, match="the disk is full"):
+        asyncio.run(inbox.store(replace(delivery("a"), event="x" * 500_000)))
+    with archive.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+    asyncio.run(inbox.store(delivery("a")))
+    inbox.stop()
+    assert archive.unqueued_deliveries() == ()
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql+psycopg://nobody@127.0.0.1:9/x", "sqlite:////proc/no-such-directory/audit.db"]
+)
+def test_a_store_that_is_out_is_no_bug(address: str) -> None:
+    with pytest.raises(Unavailable, match="the store cannot be used"):
+        Archive(address)
 
 
 def test_jobs_that_are_out_for_a_while_lose_nothing(tmp_path: object) -> None:

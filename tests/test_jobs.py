@@ -14,7 +14,7 @@ import pytest
 
 from app.archive import Archive
 from app.errors import ConfigError
-from app.jobs import Jobs, JobState, Later, lock_store
+from app.jobs import RECOVERIES, Jobs, JobState, Later, lock_store
 from tests.fakes.service import eventually
 from tests.fakes.stores import postgres, store
 
@@ -57,7 +57,7 @@ class Notebook:
 
 
 @contextmanager
-def jobs(store: str, notebook: Notebook) -> Iterator[Jobs]:
+def jobs(store: str, notebook: Notebook, grace: timedelta = timedelta(seconds=1)) -> Iterator[Jobs]:
     Archive(store).close()  # sets an SQLite file to WAL, as the service does
     handlers = {
         "note": notebook.note,
@@ -70,7 +70,7 @@ def jobs(store: str, notebook: Notebook) -> Iterator[Jobs]:
     try:
         yield made
     finally:
-        made.stop(timedelta(seconds=1))
+        made.stop(grace)
 
 
 def test_a_job_is_done_once_however_often_it_is_enqueued(store: str) -> None:
@@ -165,6 +165,20 @@ def test_work_cut_off_by_a_stop_is_done_after_the_next_start(store: str) -> None
     assert second.ran == [("a", 1)]
 
 
+def test_a_job_that_ends_every_process_is_given_up_and_known(store: str) -> None:
+    for _ in range(RECOVERIES + 1):
+        notebook = Notebook()
+        with jobs(store, notebook, grace=timedelta(0)) as made:
+            made.enqueue("long", "a", id="one")
+            eventually(lambda notebook=notebook: notebook.running == 1)
+            assert made.given_up() == ()
+    with jobs(store, Notebook()) as made:
+        eventually(lambda: made.status("one") is JobState.FAILED)
+        assert made.given_up() == (("one", "long", "a"),)
+        made.enqueue("note", "b", id="two")
+        eventually(lambda: made.status("two") is JobState.DONE)
+
+
 def _run_until_killed(store: str, started: Path) -> None:
     async def hang(argument: str, attempt: int) -> None:
         started.write_text(argument)  # noqa: ASYNC240  a signal to the test
@@ -209,3 +223,10 @@ def test_a_second_user_of_an_sqlite_file_is_refused(tmp_path: Path) -> None:
     assert "postgresql://" in refusal.value.fix
     lock.release()
     lock_store(file).release()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot be written: ") as refusal:
+        lock_store(tmp_path / "file" / "audit.db")
+    assert "INFRA_AUDIT_STORE" in refusal.value.fix

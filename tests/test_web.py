@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import httpx
 import pytest
 
 from app.archive import Archive, StoredDelivery
+from app.errors import Unavailable
 from app.github.webhooks import LARGEST_BODY
 from app.web import Web, make_pages
 
+NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 SECRETS = ("the-new-secret-0123", "the-old-secret-0123")
 LABELED = {
     "action": "labeled",
@@ -29,11 +32,12 @@ LABELED = {
 class Shelf:
     def __init__(self) -> None:
         self.stored: list[StoredDelivery] = []
-        self.broken = False
+        self.broken: Exception | None = None
+        self.works = True
 
     async def store(self, delivery: StoredDelivery) -> None:
-        if self.broken:
-            raise OSError("disk full")
+        if self.broken is not None:
+            raise self.broken
         self.stored.append(delivery)
 
 
@@ -44,8 +48,9 @@ def shelf() -> Shelf:
 
 @pytest.fixture
 def web(shelf: Shelf, tmp_path: Path) -> Web:
+    archive = Archive(f"sqlite:///{tmp_path}/audit.db")
     pages = make_pages(
-        Archive(f"sqlite:///{tmp_path}/audit.db"), lambda _report: "", lambda _report: b"", lambda _page: True
+        archive, lambda _report: "", lambda _report: b"", lambda _page: True, lambda: shelf.works, lambda: NOW
     )
     return Web(pages, SECRETS, shelf)
 
@@ -83,9 +88,12 @@ async def test_a_signed_delivery_is_stored_before_it_is_accepted(
     assert (stored.guid, stored.subject) == ("guid-1", "5#3")
 
 
-async def test_what_cannot_be_stored_is_not_accepted(client: httpx.AsyncClient, shelf: Shelf) -> None:
-    shelf.broken = True
-    assert (await deliver(client, body())).status_code == 500
+@pytest.mark.parametrize(("trouble", "status"), [(Unavailable("the disk is full"), 503), (OSError("a bug"), 500)])
+async def test_what_cannot_be_stored_is_not_accepted(
+    client: httpx.AsyncClient, shelf: Shelf, trouble: Exception, status: int
+) -> None:
+    shelf.broken = trouble
+    assert (await deliver(client, body())).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -135,8 +143,32 @@ async def test_unknown_pages_tell_nothing(client: httpx.AsyncClient, path: str) 
     assert (await client.get(path)).status_code == 404
 
 
-async def test_health_asks_the_store(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/health")).text == "ok\n"
+async def test_health_tells_what_waits_and_whether_anybody_works(
+    client: httpx.AsyncClient, shelf: Shelf, tmp_path: Path
+) -> None:
+    archive = Archive(f"sqlite:///{tmp_path}/audit.db")
+    archive.begin_audit("job", 5, 1, "", "{}", NOW - timedelta(seconds=90))
+    with archive.engine.begin() as connection:
+        statement = "INSERT INTO deliveries VALUES (?, '{}', '5', ?, ?, 1)"
+        for guid, state in (("a", "received"), ("b", "queued"), ("c", "failed"), ("d", "done")):
+            connection.exec_driver_sql(statement, (guid, int(NOW.timestamp() * 1000), state))
+    answer = await client.get("/health")
+    assert answer.status_code == 200
+    assert answer.json() == {"ready": True, "deliveries": 2, "audits": 1, "oldest_seconds": 90, "given_up": 1}
+    shelf.works = False
+    assert (await client.get("/health")).status_code == 503
+
+
+async def test_without_its_store_it_is_not_ready_but_lives(tmp_path: Path) -> None:
+    archive = Archive(f"sqlite:///{tmp_path}/audit.db")
+    pages = make_pages(archive, lambda _: "", lambda _: b"", lambda _: True, lambda: True, lambda: NOW)
+    archive.close()
+    (tmp_path / "audit.db").rename(tmp_path / "elsewhere.db")
+    (tmp_path / "audit.db").mkdir()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(pages), base_url="http://audit") as client:
+        answer = await client.get("/health")
+        assert (answer.status_code, answer.json()["ready"]) == (503, False)
+        assert (await client.get("/health/live")).text == "ok\n"
 
 
 async def test_deliveries_are_posted(client: httpx.AsyncClient) -> None:

@@ -40,10 +40,12 @@ def kind_of(method: str, path: str, body: Any) -> str | None:
 
 
 class Deaths:
-    """Once at each of `kinds`: before the write reaches anybody, or with `after` when it is done and nobody hears of it."""
+    """Once at each of `kinds`, twice at one that is named twice: before the write reaches anybody, or with `after` when it is
+    done and nobody hears of it.
+    """
 
     def __init__(self, *kinds: str, after: bool = False) -> None:
-        self.left = set(kinds)
+        self.left = list(kinds)
         self.died: list[str] = []
         self.after = after
         self.alive = threading.Event()
@@ -60,7 +62,7 @@ class Deaths:
     def strike(self, kind: str) -> bool | None:
         if kind not in self.left:
             return None
-        self.left.discard(kind)
+        self.left.remove(kind)
         self.died.append(kind)
         with self._lock:  # before the write: who sees it done knows that the process is gone
             self.dying = True

@@ -52,3 +52,15 @@ def test_whatever_the_service_dies_of_the_thread_is_the_same(github: FakeGitHub,
     assert [c.minimized for c in ours if c.body.startswith("<!-- infra-audit changed")] == [True, False]
     assert len([c for c in ours if c.body.startswith("<!-- infra-audit reply")]) == 2
     assert first == {label for label in issue.labels if label.startswith("priority:")}
+
+
+@pytest.mark.one_life("it dies as told here")
+def test_whoever_asked_for_what_ends_every_process_is_told(github: FakeGitHub, tmp_path: Path) -> None:
+    github.deaths = Deaths(*["comment"] * (RECOVERIES + 1))
+    repository = github.add_repository("acme/shop", roles={"dana": "write"})
+    issue = github.open_issue(repository, "checkout fails since noon")
+    with service(github, str(tmp_path / "audit.db")) as running:
+        assert answered(github, repository, issue, "/audit") == "confused"
+        assert answered(github, repository, issue, "/audit status") == "rocket"
+        assert running.archive.audits_of(repository.id, issue.number) == ()
+    assert ["fault of ours" in c.body for c in github.ours(repository, issue)] == [True, False]

@@ -1,10 +1,12 @@
 """The service as its users meet it: somebody writes on an issue, and reads the thread afterwards."""
 
+import asyncio
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -13,15 +15,16 @@ from typing import NoReturn
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
-from app.errors import SourceRefused
+from app.errors import ConfigError, SourceRefused
+from app.evidence.model import LogEntry, LogQuestion, LogsRead
 from app.main import Running, google_parts
 from app.settings import read_settings
 from tests.fakes import github as fake
 from tests.fakes.deaths import Deaths
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
-from tests.fakes.service import ListedLogs, environment, eventually, failures, service
+from tests.fakes.service import ListedLogs, environment, eventually, failures, parts_of, service
 from tests.fakes.stores import new_database, postgres
 
 __all__ = ["postgres"]
@@ -487,6 +490,47 @@ def test_the_same_service_runs_on_postgres(
         eventually(lambda: "rocket" in reactions(github, repository, "dana"))
         assert [is_report(c.body) for c in github.ours(repository, issue)] == [True]
         assert delivered(running, delivery)
+
+
+@pytest.mark.one_life("its store dies instead")
+def test_while_the_database_is_out_nothing_is_taken_in_and_nothing_is_lost(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, request: pytest.FixtureRequest
+) -> None:
+    server = request.getfixturevalue("postgres")
+    store = new_database(server)
+    name = make_url(store).database
+    hold = threading.Event()
+
+    class Waiting(ListedLogs):
+        async def read(self, question: LogQuestion, sink: Callable[[LogEntry], None]) -> LogsRead:
+            read = await super().read(question, sink)
+            await asyncio.to_thread(hold.wait, 20)
+            return read
+
+    logs = Waiting(failures())
+    with service(github, store, logs) as running:
+        health = str(github.target).replace("/webhooks/github", "/health")
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: logs.reads == 1)
+        server.psql(f"alter database {name} allow_connections false")
+        server.psql(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+        hold.set()  # the audit that runs finds that it cannot be kept
+        assert github.send(github.say(repository, issue, "tri", "/audit help"), times=1) == 503
+        assert httpx.get(health).status_code == 503
+        assert httpx.get(f"{health}/live").status_code == 200
+        server.psql(f"alter database {name} allow_connections true")
+        eventually(lambda: httpx.get(health).status_code == 200)
+        running.jobs.enqueue("sweep", "", id="the next tick")
+        eventually(lambda: "rocket" in reactions(github, repository, "tri"), 40)
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"), 40)
+        assert len([c for c in github.ours(repository, issue) if is_report(c.body)]) == 1
+
+
+def test_a_store_that_is_not_there_is_named_before_anything_is_served(github: FakeGitHub) -> None:
+    settings = read_settings(environment(github, "postgresql://nobody@127.0.0.1:9/none"))
+    with pytest.raises(ConfigError, match="Connection refused") as refusal:
+        Running(settings, parts_of(ListedLogs([])))
+    assert "INFRA_AUDIT_STORE" in refusal.value.fix
 
 
 def test_an_audit_cut_off_before_the_repository_became_public_is_made_anew(
