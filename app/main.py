@@ -21,7 +21,8 @@ from app.investigate import Sources, investigate
 from app.jobs import Jobs, lock_store
 from app.policy.operator import Operator, read_operator
 from app.report import render
-from app.respond import AuditedRepository, Diagnoser, Service, SourcesFactory, may_show
+from app.respond import may_show
+from app.service import AuditedRepository, Diagnoser, Service, SourcesFactory
 from app.settings import Settings
 from app.web import Web, make_pages
 from app.worker import handlers

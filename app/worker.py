@@ -10,25 +10,15 @@ from datetime import timedelta
 
 from app.archive import KEEP_AUDITS, KEEP_DELIVERIES, DeliveryState
 from app.errors import Unavailable, UserError
+from app.escalation import REMINDER, run_reminder
 from app.follow_up import is_due
 from app.github.client import Refused
 from app.github.deliveries import redeliver_failed
 from app.github.webhooks import EVENT
 from app.jobs import RECOVERIES, Handler, Later
 from app.replies import BrokenReply, FixReply, Reply
-from app.respond import (
-    LOOK,
-    ORDER,
-    REMINDER,
-    Service,
-    enqueue_look,
-    load_incident,
-    respond,
-    run_audit,
-    run_look,
-    run_reminder,
-    tell_broken,
-)
+from app.respond import LOOK, enqueue_look, respond, run_audit, run_look, tell_broken
+from app.service import ORDER, Service, load_incident
 
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from app.errors import UserError
 from app.evidence.model import Request
 from app.investigate import Sources
 from app.main import Parts, Running
-from app.respond import AuditedRepository
+from app.service import AuditedRepository
 from app.settings import read_settings
 from app.sources.cloud_logging import CloudLogging, Limiter
 from tests.fakes.github import FakeComment, FakeGitHub, running, serve

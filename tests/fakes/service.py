@@ -19,7 +19,7 @@ from app.evidence.entries import parse_entry
 from app.evidence.model import LogEntry, LogQuestion, LogsRead, Reading, Request
 from app.investigate import Sources
 from app.main import Parts, Running
-from app.respond import AuditedRepository
+from app.service import AuditedRepository
 from app.settings import read_settings
 from tests.fakes.deaths import Deaths, Mortal
 from tests.fakes.github import FakeGitHub, serve

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.escalation import REMINDER, Reminder
 from app.follow_up import INCIDENT, Incident, after_look, called, is_due, may_call, must_remind, unwatch, watch
 from app.jobs import JobState
 from app.main import Running
-from app.respond import REMINDER, Reminder
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository, serve
 from tests.fakes.service import ListedLogs, eventually, failures, parts_of, service
 

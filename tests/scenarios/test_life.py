@@ -16,7 +16,8 @@ from app.evidence.model import LiveRead, LiveRevision, Place, Request, RevisionN
 from app.investigate import Sources
 from app.jobs import JobState
 from app.main import Parts, Running
-from app.respond import LOOK, AuditedRepository, Look
+from app.respond import LOOK, Look
+from app.service import AuditedRepository
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
 from tests.fakes.openapi.contract import contract
