@@ -74,6 +74,17 @@ WORDS = st.sampled_from(
         "[x:",
         "'q'",
         "failed",
+        "root",
+        "state",
+        "IDLE",
+        "till-a",
+        "Paper",
+        "Bin",
+        "->",
+        "(the",
+        "bin)",
+        "USER=x",
+        "[]",
         "3ms",
         "for",
         "é",
@@ -82,7 +93,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.lists(WORDS, max_size=7).map(" ".join), max_size=30), st.randoms(use_true_random=False))
 def test_neither_order_nor_repetition_matters(messages: list[str], shuffler: random.Random) -> None:
     expected = dict(zip(messages, templates(messages), strict=True))
