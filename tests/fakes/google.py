@@ -16,7 +16,10 @@ import grpc
 from google.cloud.audit.audit_log_pb2 import AuditLog
 from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2AsyncClient
 from google.cloud.logging_v2.types import ListLogEntriesRequest, ListLogEntriesResponse, LogEntry
+from google.protobuf.any_pb2 import Any as Any_
 from google.protobuf.json_format import ParseDict
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
 
 from app.sources import log_wire
 from app.sources.query_language import QueryError, matches, parse
@@ -35,6 +38,7 @@ class Trouble:
     """What the next call answers instead. `after` calls are answered first; `times` -1 goes on for ever.
 
     `code` None with `empty_page`: an empty page that has a successor. `reset`: the server goes away in the middle of it.
+    `message` and `reason` are what the service says about `code`, in words and for machines (`ErrorInfo`).
     """
 
     code: grpc.StatusCode | None = None
@@ -43,6 +47,8 @@ class Trouble:
     after: int = 0
     seconds: float = 0
     empty_page: bool = False
+    message: str = "told to fail"
+    reason: str = ""
 
 
 @dataclass
@@ -74,7 +80,9 @@ class FakeLogging:
             if trouble.reset and self.stop is not None:
                 self.stop()
             if trouble.code is not None:
-                context.abort(trouble.code, "told to fail")
+                if trouble.reason:
+                    context.set_trailing_metadata(_details(trouble))
+                context.abort(trouble.code, trouble.message)
             if trouble.empty_page:
                 return RESPONSE(next_page_token=f"0|{request.filter}")
         if not request.resource_names:
@@ -128,6 +136,14 @@ class FakeLogging:
         if id(entry) not in self._converted:
             self._converted[id(entry)] = ParseDict(entry, ENTRY())
         return self._converted[id(entry)]
+
+
+def _details(trouble: Trouble) -> tuple[tuple[str, bytes], ...]:
+    info = ErrorInfo(reason=trouble.reason, domain="googleapis.com", metadata={"consumer": "projects/4711"})
+    packed = Any_()
+    packed.Pack(info)
+    status = Status(code=cast("Any", trouble.code).value[0], message=trouble.message, details=[packed])
+    return (("grpc-status-details-bin", status.SerializeToString()),)
 
 
 @contextmanager

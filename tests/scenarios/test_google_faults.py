@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.errors import Unavailable
-from app.evidence.model import ProbeKind, Request, Window
+from app.evidence.model import ProbeKind, ProbeState, Request, Window
 from app.investigate import Findings, Sources, investigate
 from app.report import render
 from app.sources.cloud_logging import CloudLogging, Limiter, Plan
@@ -153,6 +153,41 @@ async def test_a_code_at_the_first_read_is_tried_later_or_named(
     assert not any(word in text for word in ALL_CLEAR)
     assert any(gap.source in ("logs", "Google Cloud") for gap in findings.evidence.gaps)
     assert all(gap.reason in text or gap.source in text for gap in findings.evidence.gaps)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "remedy"),
+    [
+        ("Permission denied on restricted field jsonPayload.card", "", "roles/logging.fieldAccessor"),
+        ("The API is disabled", "SERVICE_DISABLED", "gcloud services enable logging.googleapis.com --project=4711"),
+        ("Permission 'logging.logEntries.list' denied", "IAM_PERMISSION_DENIED", "roles/logging.viewer"),
+    ],
+    ids=["a restricted field", "an API that is off", "a missing role"],
+)
+async def test_what_is_not_permitted_is_named_with_what_would_permit_it(
+    logging: FakeLogging, google: FakeGoogle, message: str, reason: str, remedy: str
+) -> None:
+    logging.troubles = [Trouble(grpc.StatusCode.PERMISSION_DENIED, times=-1, message=message, reason=reason)]
+    findings = await audit(logging, google)
+    (gap,) = (gap for gap in findings.evidence.gaps if gap.source == "logs")
+    assert remedy in str(gap.remedy)
+    text = shown(findings)
+    assert remedy in text
+    assert "CANNOT TELL" in text
+
+
+async def test_a_token_that_expired_for_good_is_named_for_logs_and_resources(
+    logging: FakeLogging, google: FakeGoogle
+) -> None:
+    logging.troubles = [Trouble(grpc.StatusCode.UNAUTHENTICATED, times=-1, after=1)]
+    google.troubles = dict.fromkeys((need.api for need in NEEDS), 401)
+    findings = await audit(logging, google)
+    assert "Cloud Logging does not accept the credentials" in {gap.reason for gap in findings.evidence.gaps}
+    asked = [result for result in findings.evidence.probes if result.target.kind is not ProbeKind.PUBLIC_STATUS]
+    assert {result.state for result in asked} == {ProbeState.NO_ACCESS}
+    text = shown(findings)
+    assert "infra-audit doctor" in text
+    assert not any(word in text for word in ALL_CLEAR)
 
 
 @pytest.mark.parametrize("code", CODES, ids=lambda code: code.name)
@@ -319,7 +354,8 @@ async def test_a_resource_that_is_not_shown_is_named_with_the_reason(
 
 async def test_everything_of_google_but_the_logs_is_out(logging: FakeLogging, google: FakeGoogle) -> None:
     logging.entries += elsewhere()
-    google.troubles = dict.fromkeys([*(host for host, _ in HOSTS.values()), "monitoring.googleapis.com"], "reset")
+    google.troubles = dict.fromkeys([*(host for host, _ in HOSTS.values()), *(need.api for need in NEEDS)], "reset")
     findings = await audit(logging, google)
     assert {result.state.value for result in findings.evidence.probes} == {"could not be read"}
+    assert {gap.source for gap in findings.evidence.gaps} == {"deployments", "error reporting", "history"}
     assert "OperationalError" in shown(findings)
