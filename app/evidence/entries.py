@@ -6,7 +6,7 @@ part of an entry may be kept at all (an allow-list; secrets are cut from it here
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
@@ -155,11 +155,22 @@ def _writer_of_line(log_name: str, resource: bytes, labels: bytes) -> Writer:
 # --- what may have any type ---------------------------------------------------------------------------------------------
 
 
+class Closed(Struct):
+    """A mapping inside a payload that nobody has looked into: `decode` makes one of `packed`."""
+
+    decode: Callable[[bytes], Mapping[str, Any]]
+    packed: bytes
+
+
 def _mapping(value: object) -> Mapping[str, Any]:
     """`value` as a mapping, or an empty one when it is none. The first tests are the cheap ones."""
     if type(value) is dict:
         return cast("dict[str, Any]", value)
-    return cast("Mapping[str, Any]", value) if value is not None and isinstance(value, Mapping) else _NOTHING
+    if type(value) is Closed:
+        return value.decode(value.packed)
+    if value is None or type(value) is str:
+        return _NOTHING
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else _NOTHING
 
 
 def _items(value: object) -> Sequence[Any]:
@@ -249,8 +260,8 @@ def _level(payload: Mapping[str, Any]) -> Severity:
         value = payload.get(key)
     if value is None:
         value = _mapping(payload.get("record")).get("level") or _mapping(payload.get("log")).get("level")
-    if isinstance(value, Mapping):
-        value = _mapping(cast("object", value)).get("name")
+    if named := _mapping(value):
+        value = named.get("name")
     if isinstance(value, str):
         return _LEVELS.get(value.lower(), Severity.DEFAULT)
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -382,19 +393,9 @@ _TRACE_KEYS = ("stack_trace", "stacktrace", "stackTrace", "exception", "exc_info
 _ERROR_KEYS = ("error", "err", "exception", "exc", "exc_info", "cause")
 _ABOUT_ERRORS = frozenset((*_TRACE_KEYS, *_ERROR_KEYS))
 _LOGGER_KEYS = ("logger", "logger_name", "loggerName", "name")
-_ABOUT_PLACES = frozenset(
-    (
-        *_LOGGER_KEYS,
-        "logging.googleapis.com/labels",
-        "logging.googleapis.com/sourceLocation",
-        "context",
-        "record",
-        "labels",
-        "funcName",
-        "lineno",
-    )
-)
-"""All that `_logger` and `_location` look at. Most payloads hold none of it, and one question for all is cheaper."""
+_ABOUT_LOGGERS = frozenset((*_LOGGER_KEYS, "logging.googleapis.com/labels", "context", "record"))
+_ABOUT_PLACES = frozenset(("logging.googleapis.com/sourceLocation", "labels", "record", "funcName", "lineno"))
+"""All that errors, loggers and places are read from. Most payloads hold none of it, and one question for all is cheaper."""
 _FALLBACK_CHARS = 2_000
 _DEEPEST = 6
 
@@ -439,8 +440,7 @@ def _from_json(
         severity = _level(payload)
         if severity is _DEFAULT:
             severity = _ERROR if trace_text or exception_type else level_of_text(message)
-    anonymous = _ABOUT_PLACES.isdisjoint(payload)
-    place = envelope.source_location
+    place, request, split = envelope.source_location, envelope.http_request, envelope.split
     return LogEntry(
         envelope.insert_id,
         at,
@@ -449,13 +449,13 @@ def _from_json(
         _JSON,
         message,
         origin,
-        _trace(envelope.trace),
-        _split(envelope.split),
-        _http(envelope.http_request),
+        _trace(envelope.trace) if envelope.trace else None,
+        None if split is None else _split(split),
+        None if request is None else _http(request),
         trace_text,
         exception_type,
-        None if anonymous else _logger(payload),
-        None if anonymous and place is None else _location(place, payload),
+        None if _ABOUT_LOGGERS.isdisjoint(payload) else _logger(payload),
+        None if place is None and _ABOUT_PLACES.isdisjoint(payload) else _location(place, payload),
         None,
         involved,
     )
@@ -540,8 +540,8 @@ def _location(recorded: Mapping[str, Any] | None, payload: Mapping[str, Any]) ->
         fields = _mapping(place)
         function = fields.get("function") or fields.get("funcName")
         file = fields.get("file") or fields.get("pathname") or fields.get("filename") or fields.get("module")
-        if isinstance(file, Mapping):
-            file = _mapping(cast("object", file)).get("path")
+        if named := _mapping(file):
+            file = named.get("path")
         if not isinstance(function, str) or function in _LOGGING_OWN_FRAMES:
             continue
         line = fields.get("line") or fields.get("lineno")
@@ -573,9 +573,9 @@ def _scalars(value: Mapping[str, Any], prefix: str, depth: int) -> Iterator[tupl
 
 
 def _leaves(value: object, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping | Closed):
         if depth < _DEEPEST:
-            yield from _scalars(cast("Mapping[str, Any]", value), f"{path}.", depth + 1)
+            yield from _scalars(_mapping(cast("object", value)), f"{path}.", depth + 1)
     elif isinstance(value, list):
         if depth < _DEEPEST:
             for i, item in enumerate(_items(cast("object", value))[:20]):

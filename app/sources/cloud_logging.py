@@ -122,7 +122,9 @@ class _Audit:
     """What one audit has seen so far."""
 
     sink: Callable[[LogEntry], None]
-    seen: set[tuple[datetime, str]] = field(default_factory=set[tuple[datetime, str]])
+    seen: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    """What was taken, the time by the insert id. Ids are unique among entries of one time only: `reused` has the others."""
+    reused: set[tuple[str, datetime]] = field(default_factory=set[tuple[str, datetime]])
     foreign: int = 0
     first_failure: datetime | None = None
     counted: int | None = None
@@ -317,11 +319,12 @@ class CloudLogging:
         at = entry.timestamp
         if step.oldest is None or at < step.oldest:
             step.oldest = at
-        if entry.insert_id:
-            key = (at, entry.insert_id)
-            if key in audit.seen:
-                return
-            audit.seen.add(key)
+        if number := entry.insert_id:
+            known = audit.seen.setdefault(number, at)
+            if known is not at:
+                if known == at or (number, at) in audit.reused:
+                    return
+                audit.reused.add((number, at))
         if entry.severity >= _ERROR and (audit.first_failure is None or at < audit.first_failure):
             audit.first_failure = at
         step.entries += 1

@@ -9,7 +9,7 @@ they are opened when somebody looks, and who wrote an entry is recognised by its
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any, Final, cast
@@ -32,7 +32,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from app.evidence import entries, model
-from app.evidence.entries import BadEntry, Envelope, read_entry
+from app.evidence.entries import BadEntry, Closed, Envelope, read_entry
 from app.evidence.model import Severity, Writer
 
 # --- the messages -------------------------------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ _MESSAGES: Final[Mapping[str, Mapping[str, tuple[int, str]]]] = {
         "proto_payload": (2, "bytes"),
         "text_payload": (3, "string"),
         "insert_id": (4, "string"),
-        "json_payload": (6, "bytes"),
+        "json_payload": (6, "Struct"),
         "http_request": (7, "bytes"),
         "resource": (8, "bytes"),
         "timestamp": (9, "Stamp"),
@@ -162,8 +162,8 @@ def _writer(log_name: str, resource: bytes, *labels: bytes) -> Writer:
 
 
 def _put_payload(raw: Any, envelope: Envelope) -> None:
-    if packed := raw.json_payload:
-        envelope.json_payload = _members(packed)
+    if fields := raw.json_payload.fields:
+        envelope.json_payload = _read_members(fields)
         if packed := raw.source_location:
             place = _open_place(packed)
             envelope.source_location = {"file": place.file, "line": place.line, "function": place.function}
@@ -187,87 +187,67 @@ def _request(packed: bytes) -> Mapping[str, Any]:
 
 # --- structs ------------------------------------------------------------------------------------------------------------
 
-_LOOKED_INTO = frozenset(
-    {
-        "cause", "context", "err", "error", "exc", "exc_info", "exception", "labels", "log", "record",
-        "logging.googleapis.com/labels", "logging.googleapis.com/sourceLocation",
-    }
-)  # fmt: skip
-"""Structs that the parser opens anyway, where a payload has them."""
-
-
-# How a Value begins: the number of its field, and in three bits what follows, a number, eight bytes, or a length and a body.
-_NULL, _NUMBER, _TEXT, _BOOL, _STRUCT = 1 << 3, 2 << 3 | 1, 3 << 3 | 2, 4 << 3, 5 << 3 | 2
+# How a Value begins: the number of its field, and in three bits that eight bytes follow, or a length and a body.
+_NUMBER, _TEXT, _STRUCT = 2 << 3 | 1, 3 << 3 | 2, 5 << 3 | 2
 _double = struct.Struct("<d").unpack_from
 
 
 def _members(packed: bytes) -> dict[str, Any]:
-    """The names of a struct with their values; what is nested deeper is opened when somebody looks."""
-    fields = _open_struct(packed).fields
+    return _read_members(_open_struct(packed).fields)
+
+
+def _read_members(fields: Any) -> dict[str, Any]:
+    """The names of a struct with their values. A struct in it stays closed until somebody looks."""
     found: dict[str, Any] = {}
     for name in fields:  # `items()` of such a map is Python, and half as fast
         value = fields[name]
-        kind, size = (value[0], len(value)) if value else (_NULL, 0)
-        # To have the library open these too would double what an entry costs.
-        if kind in (_TEXT, _STRUCT) and (body := _body(value, size)) is not None:
-            if kind == _TEXT:
-                found[name] = body.decode()
-            else:
-                found[name] = _members(body) if name in _LOOKED_INTO else _Nested(body)
+        kind, size = (value[0], len(value)) if len(value) > 1 else (0, 0)
+        # Nearly all are of these three kinds, and to have the library open them would double what an entry costs.
+        if kind == _TEXT and value[1] == size - 2 < 128:
+            found[name] = value[2:].decode()
         elif kind == _NUMBER and size == 9:
             found[name] = _number(_double(value, 1)[0])
+        elif kind in (_TEXT, _STRUCT) and (body := _body(value, size)) is not None:
+            found[name] = body.decode() if kind == _TEXT else _closed(body)
         else:
-            found[name] = _value(_open_value(value), name)
+            found[name] = _opened(_open_value(value))
     return found
 
 
 def _body(value: bytes, size: int) -> bytes | None:
     """What follows a length of one byte or of two, if it is all that there is; None otherwise."""
-    if size > 1 and value[1] == size - 2 < 128:
+    if value[1] == size - 2 < 128:
         return value[2:]
     return value[3:] if size > 130 and value[2] < 128 and value[1] & 127 | value[2] << 7 == size - 3 else None
+
+
+def _closed(packed: bytes) -> Closed:
+    return Closed(_few_members if len(packed) <= _SMALL else _members, packed)
+
+
+_SMALL: Final = 256
+"""Bytes. Small structs (who logs, from which line, in which context) are the same few over and over."""
+_few_members = lru_cache(maxsize=1_024)(_members)
 
 
 def _number(value: float) -> float:
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
-def _value(value: Any, name: str = "") -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "string_value":
-        return value.string_value
-    if kind == "struct_value":
-        packed = value.struct_value.SerializeToString()
-        return _members(packed) if name in _LOOKED_INTO else _Nested(packed)
-    if kind == "number_value":
-        return _number(value.number_value)
-    if kind == "list_value":
-        return [_value(item) for item in value.list_value.values]
-    return value.bool_value if kind == "bool_value" else None
-
-
-class _Nested(Mapping[str, Any]):
-    """A struct inside a struct, opened at the first look."""
-
-    __slots__ = ("_members", "_packed")
-
-    def __init__(self, packed: bytes) -> None:
-        self._packed = packed
-        self._members: dict[str, Any] | None = None
-
-    def _opened(self) -> dict[str, Any]:
-        if self._members is None:
-            self._members = _members(self._packed)
-        return self._members
-
-    def __getitem__(self, key: str) -> Any:
-        return self._opened()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._opened())
-
-    def __len__(self) -> int:
-        return len(self._opened())
+def _opened(value: Any) -> Any:
+    match value.WhichOneof("kind"):
+        case "string_value":
+            return value.string_value
+        case "struct_value":
+            return _closed(value.struct_value.SerializeToString())
+        case "number_value":
+            return _number(value.number_value)
+        case "list_value":
+            return [_opened(item) for item in value.list_value.values]
+        case "bool_value":
+            return value.bool_value
+        case _:
+            return None
 
 
 def _unpacked(packed: Any) -> dict[str, Any]:

@@ -92,11 +92,17 @@ def test_numbers_are_whole_where_they_were_and_lists_and_structs_open_when_looke
 
 
 @pytest.mark.parametrize(
-    "broken",
-    [{"json_payload": b"\x0a\x05"}, {"json_payload": b"\x0a\x07\x0a\x01a\x12\x02\x1a\x05"}, {"http_request": b"\x0a\x05"},
-     {"json_payload": b"\x0a\x08\x0a\x01a\x12\x03\x1a\x01\xff"}, {"labels": [b"\x0a\x05"]}, {"timestamp": None}],
-)  # fmt: skip
-def test_an_entry_that_cannot_be_opened_is_bad_and_sinks_no_other(broken: dict[str, Any]) -> None:
+    "broken", [b"\x1a\x05", b"\x1a\x01\xff", b"\x1a", b"\x2a\x02\x0a\x05", b"\x32\x05", b"\x11\x00"]
+)
+def test_an_entry_with_a_value_that_cannot_be_opened_is_bad_and_sinks_no_other(broken: bytes) -> None:
+    raw = over_the_wire({"timestamp": AT, "jsonPayload": {"error": "x"}})
+    raw.json_payload.fields["error"] = broken
+    with pytest.raises(BadEntry):
+        log_wire.read(raw, "here")
+
+
+@pytest.mark.parametrize("broken", [{"http_request": b"\x0a\x05"}, {"labels": [b"\x0a\x05"]}, {"timestamp": None}])
+def test_an_entry_that_cannot_be_opened_is_bad(broken: dict[str, Any]) -> None:
     raw = over_the_wire({"timestamp": AT})
     for name, value in broken.items():
         raw.ClearField(name)
