@@ -26,7 +26,7 @@ from typing import Any
 
 import orjson
 
-from app.evidence.entries import BadEntry, parse_entry
+from app.evidence.entries import BadEntry, parse_entry, parse_line
 from app.evidence.observe import Observer
 from app.evidence.templates import TemplateMiner, render
 from benchmarks.fresh import entries, lines, shop, templates
@@ -63,7 +63,7 @@ def group_entries(source: Path, groups: Path | None) -> dict[str, Any]:
     with source.open("rb") as file:
         for count, line in enumerate(file, 1):
             try:
-                observer.add(parse_entry(orjson.loads(line), str(count)))
+                observer.add(parse_line(line, str(count)) or parse_entry(orjson.loads(line), str(count)))
             except (BadEntry, orjson.JSONDecodeError):
                 bad += 1
     seen = observer.finish()

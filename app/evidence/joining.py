@@ -35,9 +35,9 @@ class _Run:
 
     __slots__ = ("last", "lines", "marked")
 
-    def __init__(self, entry: LogEntry) -> None:
+    def __init__(self, last: datetime) -> None:
         self.lines: list[LogEntry] = []
-        self.last = entry.timestamp
+        self.last = last
         self.marked = False
 
 
@@ -64,20 +64,25 @@ class Joiner:
         if ("\n" in text and "\n" in text.rstrip("\n")) or len(text) > _LONGEST_LINE:
             return (entry,)
         key = entry.writer.stream
-        run = self._runs.get(key)
         at = entry.timestamp
+        run = self._runs.get(key)
         if run is None:
-            run = self._runs[key] = _Run(entry)
+            run = self._runs[key] = _Run(at)
+        lines = run.lines
         done: Sequence[LogEntry] = ()
-        if at != run.last:
-            gap = at - run.last
+        gap = at - run.last
+        if gap:
             run.last = at
             self._descending = gap < _NO_TIME
             # Looking back from the first sure line of a trace never reaches across a longer gap than `_TIGHT`.
-            if (gap > _TIGHT and not run.marked) or gap > _RUN_GAP or gap < _RUN_GAP_BACK:
+            if not run.marked:
+                if gap > _TIGHT or gap < _RUN_GAP_BACK:
+                    done, lines = lines, []
+                    run.lines = lines
+            elif gap > _RUN_GAP or gap < _RUN_GAP_BACK:
                 done = self._close(run)
-                run.lines, run.marked = [], False
-        lines = run.lines
+                lines = run.lines = []
+                run.marked = False
         lines.append(entry)
         if not run.marked and (text[:1] in _SUSPECT or text[-1:] in _SUSPECT_END or ":in " in text):
             run.marked = _marks_trace(text)

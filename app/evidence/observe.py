@@ -16,18 +16,21 @@ from app.evidence.joining import Joiner
 from app.evidence.model import (
     Exposure,
     Fingerprint,
+    HttpRequest,
     LogEntry,
     Observations,
     PayloadField,
     ServiceName,
     Severity,
     Window,
+    Writer,
 )
 from app.redact import Tally
 
 _MAX_NOTICES: Final = 200
 _MAX_INSTANCES: Final = 20_000
 """Per revision. Beyond, starts are counted too low, which makes a verdict on silence more careful and never less."""
+_MAX_HEARD: Final = 4_096
 _MAX_DEPLOYS: Final = 2_000
 """Audit entries of deployments that are kept, the newest."""
 
@@ -87,6 +90,8 @@ class Observer:
         self._deploys: list[LogEntry] = []
         self._minute = 0
         self._minute_start = self._minute_end = datetime.fromtimestamp(0, UTC)
+        self._heard: dict[int, Writer] = {}
+        """Whose entry of this minute was taken already, by identity: labels and instances need no second look."""
         self._tally = Tally()
         self._entries = 0
         self._first = _LATEST
@@ -147,23 +152,30 @@ class Observer:
         at = entry.timestamp
         if not self._minute_start <= at < self._minute_end:
             self._turn_to(at)
-        name = entry.place
-        instance = entry.writer.instance
-        exposed = self._exposed.get(name)
+        minute, writer = self._minute, entry.writer
+        # Asking the entry costs as much as what follows for most of them, which speak for nobody but their writer.
+        place = writer.place if entry.audit is None and entry.involved is None else entry.place
+        exposed = self._exposed.get(place)
         if exposed is None:
-            exposed = self._exposed[name] = _Exposed(name)
+            exposed = self._exposed[place] = _Exposed(place)
         if entry.audit is None:
-            exposed.add(entry, instance, self._minute)
+            if id(writer) not in self._heard or entry.involved is not None:
+                if len(self._heard) >= _MAX_HEARD:
+                    self._heard.clear()
+                self._heard[id(writer)] = writer
+                exposed.hear(writer, minute)
+            exposed.add(entry, at, minute)
         trace = self._grouper.trace_of(entry)
         failure = reports_failure(entry, trace)
-        if not failure and self._origins is None and _answered(entry):
+        if not failure and entry.http is not None and self._origins is None and _answered(entry, entry.http):
             return
-        key = self._grouper.add(entry, trace, failure, exposed.place, instance, self._minute)
+        key = self._grouper.add(entry, trace, failure, place, writer.instance, minute)
         if self._origins is not None:
             self._origins.update(dict.fromkeys(entry.joined or (entry.origin,), key))
 
     def _turn_to(self, at: datetime) -> None:
         """Neighbours in a log lie in one minute, and comparing times is cheaper than converting them."""
+        self._heard.clear()
         self._minute = int(at.timestamp()) // 60
         self._minute_start = datetime.fromtimestamp(self._minute * 60, UTC)
         self._minute_end = self._minute_start + timedelta(minutes=1)
@@ -195,9 +207,9 @@ def reports_failure(entry: LogEntry, trace: ReadTrace | None) -> bool:
     return entry.severity >= _ERROR or _says_platform_failure(entry.message)
 
 
-def _answered(entry: LogEntry) -> bool:
+def _answered(entry: LogEntry, http: HttpRequest) -> bool:
     """Whether it says nothing but that the program answered. What the platform refused never reached it, and says why."""
-    return entry.http is not None and is_request(entry, entry.http) and not entry.message.startswith(_REFUSED_REQUESTS)
+    return is_request(entry, http) and not entry.message.startswith(_REFUSED_REQUESTS)
 
 
 def _says_platform_failure(message: str) -> bool:
@@ -234,13 +246,9 @@ class _Exposed:
         self.announced: dict[int, int] = {}
         self.instances: dict[str, int] = {}
 
-    def add(self, entry: LogEntry, instance: str | None, minute: int) -> None:
-        at = entry.timestamp
-        if at > self.last:
-            self.last = at
-        if at < self.first:
-            self.first = at
-        labels = entry.labels
+    def hear(self, writer: Writer, minute: int) -> None:
+        """Take what the writer of an entry tells of itself. Once a minute is enough."""
+        labels, instance = writer.labels, writer.instance
         if "commit-sha" in labels:
             # One revision has one label; should entries differ, the choice must not depend on their order.
             label = labels["commit-sha"]
@@ -251,6 +259,12 @@ class _Exposed:
             seen = self.instances.get(instance)
             if (seen is None and len(self.instances) < _MAX_INSTANCES) or (seen is not None and minute < seen):
                 self.instances[instance] = minute
+
+    def add(self, entry: LogEntry, at: datetime, minute: int) -> None:
+        if at > self.last:
+            self.last = at
+        if at < self.first:
+            self.first = at
         http = entry.http
         if http is not None and is_request(entry, http):
             self.requests[minute] = self.requests.get(minute, 0) + 1
