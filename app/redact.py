@@ -190,7 +190,7 @@ _KEY_NAME = re.compile(
 # What such a name says when it ends like this is about the secret, not the secret; `TokenService.java:88` is a place.
 _NOT_THE_SECRET = re.compile(
     r"(?:[._-](?:name|ref|path|file|type|count|ttl|expiry|expires(?:_in|_at)?|length|len|size|limit|timeout|version"
-    r"|description|error|status|ur[il]|endpoint|algorithm|provider|method|policy|plugin)"
+    r"|description|error|status|ur[il]|endpoint|algorithm|provider|method|policy|plugin|at|date)"
     r"|(?-i:Name|Error|Exception|Failure|Service|Provider|Factory|Manager|Handler|Filter|Encoder|Validator)"
     r"|tokens|\.(?:java|kt|scala|py|m?[jt]sx?|go|rb|php|cs|cpp|c|h|rs))$",
     re.IGNORECASE,
@@ -220,7 +220,7 @@ _HARMLESS_VALUE = re.compile(
 # the key itself is quoted, as in ('x-api-key', '...'). Possessive, so that a long word costs one look.
 _NAME_AND_SEPARATOR = re.compile(
     r"(?<![\w.-])([\w.-]{2,80}+)(?:(?:\\{0,7}+[\"'`\]]{0,2}+|&quot;|\\u0022)\s{0,20}+(?:=>|[:?]=|->|:(?!:)|={1,3}"
-    r"|>|;s:\d{1,5}:(?=\"))"
+    r"|>|&gt;|;s:\d{1,5}:(?=\"))"
     r"|\\{0,7}+[\"']\s{0,3}+(?P<listed>,))"
     r"\s{0,20}+(?:[>|][+-]?[ \t]{0,9}\n\s{0,40}+)?"
     r"(?:\{\s{0,20}+\\{0,7}+[\"']?(?:value|plain\w{0,9}|data|content|secret"
@@ -234,7 +234,7 @@ _VALUE = re.compile(
     r"|\}\}|\}(?=;)|\{){4,200}\}"
     r"|[^\s<>\"'){}\]\[]{1,4096}+|\[[^\]\n]{1,200}\]",
 )
-_VALUE_ENDS = re.compile(r"&quot;|\\u0022|[,;&](?=\s|$|[\w.%-]{1,60}\s?[=:]|[\"'{\[])|:(?=\S*@)")
+_VALUE_ENDS = re.compile(r"&quot;|&lt;|\\u0022|[,;&](?=\s|$|[\w.%-]{1,60}\s?[=:]|[\"'{\[])|:(?=\S*@)")
 _OPAQUE_ENOUGH = re.compile(
     r"(?=[A-Z-]*\d)(?:[A-Z0-9]{4,6}-){3,}[A-Z0-9]{4,6}|(?=[^\s]*\d)(?=[^\s]*[A-Za-z])[A-Za-z0-9+/_~=-]{16,}"
     r"|[A-Za-z0-9+/]{12,}={1,2}|[0-9a-fA-F]{32,}"
@@ -273,7 +273,12 @@ def _cut_named(text: str) -> tuple[str, int]:
             continue
         if match["listed"] and (not quote or text[end : end + 3].lstrip("\"' ")[:1] in (":", "=")):
             continue
-        if "\n" in match[0] and not quote and not (_DIGIT.search(inner) and any(c.isalpha() for c in inner)):
+        if (
+            "\n" in match[0]
+            and not quote
+            and not _BLOCK_SCALAR.search(match[0])
+            and not (_DIGIT.search(inner) and any(c.isalpha() for c in inner))
+        ):
             continue  # the next line of a text that ends in `password:`
         if not announces and not _weak(name, inner):
             continue
@@ -285,10 +290,16 @@ def _cut_named(text: str) -> tuple[str, int]:
     return "".join([*pieces, text[done:]]), cuts
 
 
+_BLOCK_SCALAR = re.compile(r"[>|][+-]?[ \t]*\n")
 _PASSWORD_NAME = re.compile(r"pass|pwd|pw(?![a-z])|secret|pin(?![a-z])|otp|key", re.IGNORECASE)
 _VERSION = re.compile(r"v?\d{1,4}(?:\.\d{1,4}){2,4}")
 _TAG = re.compile(r"v?\d{1,4}(?:\.\d{1,4}){1,4}(?:[.+-][\w.-]{1,40})?|(?:[a-z]{2,12}-)?[0-9a-f]{7,40}|[a-z]{2,12}")
 _IMAGE = re.compile(r"(?<![\w./:@-])[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,5}(?::\d{2,5})?/(?:[\w.-]{1,100}/){0,8}$")
+_TASK = re.compile(
+    r"edit|show|create|list|get|rotate|delete|generate|migrate|clear|refresh|revoke|sync|init|install|update|check|verify"
+    r"|validate|fetch|read|write|diff|seal|unseal"
+)
+"""What a tool is told to do, as in `credentials:edit`."""
 _LOOKS_BACK = 300
 _WORD = re.compile(r"(?=[a-z]{0,3}[aeiouy])[a-z]{2,14}")
 _NO_WORD = re.compile(r"[^aeiouy]{4}|[aeiouy]{4}|[bcdfgjkmpqtvwxz][jqvxz]|[jvz][^aeiouyz]|q[^u]")
@@ -305,6 +316,8 @@ def _told(text: str, match: re.Match[str], end: int, value: str) -> bool:
     start = match.start()
     if separator == ":" and text[start - 1 : start] == "/" and _TAG.fullmatch(value):
         return _IMAGE.search(text[max(0, start - _LOOKS_BACK) : start]) is not None
+    if separator == ":" and _TASK.fullmatch(value):
+        return True
     if _PASSWORD_NAME.search(match[1]):
         return False
     if _VERSION.fullmatch(value):
@@ -384,15 +397,67 @@ def _cut_beside(text: str) -> tuple[str, int]:
     return "".join([*pieces, text[done:]]), cuts
 
 
+_COLUMNS = re.compile(
+    r"(?:^|(?<=\n))(?=[^\n]{0,400}(?:pass|pwd|secret|token|key|credential))((?:\"?[A-Za-z][\w .-]{0,40}\"?(?P<by>[,;\t|]) ?)"
+    r"(?:\"?[A-Za-z][\w .-]{0,40}\"?(?P=by) ?){0,40}\"?[A-Za-z][\w .-]{0,40}\"?)\r?\n(?=[^\n]{0,2000}(?P=by))",
+    re.IGNORECASE,
+)
+"""A line of names between commas, semicolons, tabs or bars, one of which announces a secret, above a line of values."""
+
+
+def _cut_columns(text: str) -> tuple[str, int]:
+    """The column of a table whose heading announces a secret, in the lines below that have as many columns."""
+    head = _COLUMNS.search(text) if "\n" in text else None
+    if head is None:
+        return text, 0
+    by, names = head["by"], [name.strip(' "\r') for name in head[1].split(head["by"])]
+    at = [n for n, name in enumerate(names) if _announces(name.replace(" ", "_"))]
+    if not at:
+        return text, 0
+    lines, cuts = text[head.end() :].split("\n"), 0
+    for number, line in enumerate(lines):
+        cells = line.split(by)
+        if len(cells) != len(names):
+            break
+        for n in at:
+            value = cells[n].strip(' "\r')
+            if value and not _HARMLESS_VALUE.fullmatch(value):
+                cells[n] = cells[n].replace(value, "[secret]")
+                cuts += 1
+        lines[number] = by.join(cells)
+    return text[: head.end()] + "\n".join(lines), cuts
+
+
 _RESOURCE_NAME = re.compile(r"[a-z][a-z0-9]{0,20}(?:-[a-z0-9]{1,20}){1,6}")
+
+
+_LETTERS = re.compile(r"[a-z]{6,40}\.?")
+_SAYS_IT = re.compile(r"(?:password|passphrase|passcode|pwd) (?:is|was|=|value) $")
+_STATE = re.compile(
+    r"(?:\w*(?:ed|ing|able|ible|ent|ory|less|ful|ous|ish|ect|ong|ort|tion|word|thing|ly)|invalid|required|missing|empty|blank"
+    r"|unset|hidden|needed|being|simply|either|always|changed|wrong|broken|shorter|longer|weaker|stored|through|really"
+    r"|within|without|strength|length)[.]?"
+)
+"""What a sentence says of a password instead of naming it."""
 
 
 def _prose_value(match: re.Match[str]) -> str | None:
     """`password hunter2`: only values that no word would look like."""
     value = match[2]
-    if value[0] == "[":
+    if value[0] == "[" or _HARMLESS_VALUE.fullmatch(value):
         return None
-    if match[1][-1] in "\"'`" and match[1].lower().startswith("pass"):
+    lead = match[1].lower()
+    password = lead.startswith(("pass", "pwd"))
+    if lead[-1] in "\"'`" and lead.startswith("pass"):
+        return match[1] + "[secret]"
+    if (
+        password
+        and _LETTERS.fullmatch(value)
+        and (_NO_WORD.search(value) or _SAYS_IT.search(lead))
+        and not _STATE.fullmatch(value)
+    ):
+        return match[1] + "[secret]"
+    if len(value) >= _LONG_PART and value.isalpha() and _changes(value) >= _NO_NAME and _NO_WORD.search(value.lower()):
         return match[1] + "[secret]"
     if not (any(c.isdigit() for c in value) and any(c.isalpha() for c in value)):
         return None
@@ -450,6 +515,8 @@ _KEPT_ADDRESSES = {"127.0.0.1", "0.0.0.0", "169.254.169.254", "255.255.255.255"}
 
 
 def _email(match: re.Match[str]) -> str | None:
+    if match[0].startswith("git@"):
+        return None
     host = re.split(r"@|%(?:25)*40|\\u0040|&#0*64;|&commat;", match[0].lower())[-1]
     return None if host.endswith("gserviceaccount.com") else "[email]"
 
@@ -577,6 +644,8 @@ _CLASS_TABLE = {
 }
 _CHANGE = re.compile(r"1(?=[Aa])|A(?=[1a])|a(?=[1A])")
 _SUBRESOURCE = re.compile(r"sha(?:256|384|512)-[A-Za-z0-9+/]{43,86}={0,2}")
+_DIGEST = re.compile(r"(?:\b(?:SHA|sha)(?:1|256|384|512)|\bh1)[:=-]\Z")
+"""What stands before a digest, which says what ran and grants nothing."""
 _SEGMENT = re.compile(r"[A-Za-z0-9]+")
 _VENDOR_WORD = re.compile(
     r"(?:^|[_-])(?:live|test|prod|sandbox|sec|secret|priv|pat|api|apikey|key|tok|token|tkn|pw|sk|rk|oauth|auth"
@@ -606,6 +675,8 @@ def _opaque(match: re.Match[str]) -> str | None:
     digest unless a word that no id begins with stands before it.
     """
     text = match[0]
+    if _DIGEST.search(match.string, max(0, match.start() - 8), match.start()):
+        return None
     classes = text.translate(_CLASS_TABLE)
     digits, upper = classes.count("1"), classes.count("A")
     if not digits and upper < _MANY_CAPITALS:
@@ -1018,12 +1089,23 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             r"|private|encryption|signing|master|secret)[ _-]?key"
             r"|credentials?(?: key)?)(?:(?:\s{1,2}(?:is|was|of|field|provided:?|supplied:?|given:?|entered:?"
             r"|received:?|value|=>"
-            r"|->|=|used|using|to|set|for(?:\s(?:user\s)?\S{1,60})?)){0,3}\s{1,9}[\"'`]?"
+            r"|->|=|used|using|to|from|set|changed|for(?:\s(?:user\s)?\S{1,60})?)){0,3}\s{1,9}[\"'`]?"
             r"|[|;\t]{1,2}))([^\s\"'`,;|)\]}]{6,})",
             re.IGNORECASE,
         ),
         _prose_value,
     ),
+    _Rule(
+        "secret in prose",
+        ("credential", "auth: ", "login: "),
+        re.compile(
+            r"(\b(?:credentials?|auth|login):?\s{1,3}(?:for\s)?[\w.@+-]{2,64}(?::| ?/ ?))(?![/\\])"
+            r"([^\s/\"'`,;)\]}]{6,200})(?![/\w])",
+            re.IGNORECASE,
+        ),
+        lambda m: m[1] + "[secret]" if _DIGIT.search(m[2]) or _NO_WORD.search(m[2]) else None,
+    ),
+    _Scan("named secret", (",", ";", "\t", "|"), _cut_columns),
     _Rule(
         "one-time code",
         ("otp", "code", "pin", "2fa"),
@@ -1056,11 +1138,11 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         re.compile(
             r"(?:\"[^\"\n@]{1,64}\"|(?<![\w.+'-])[\w.!#$&*+'/=?^{|}~-]{1,64}(?<!['/=|{}?&#!])|(?<=[/="
             r"|{}?&#!'])[\w.+~-]{1,64})"
-            r"(?:@|%(?:25){0,3}40|\\u0040|&#0{0,3}64;|&#x40;|&commat;)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}\b",
+            r"(?:@|%(?:25){0,3}40|\\u0040|&#0{0,3}64;|&#x40;|&commat;)(?:(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}|localhost)\b",
             re.IGNORECASE,
         ),
         _email,
-        shape=re.compile(r"(?:@|40|64;|commat;)(?:[\w-]{1,63}\.)", re.IGNORECASE),
+        shape=re.compile(r"(?:@|40|64;|commat;)(?:[\w-]{1,63}\.|localhost)", re.IGNORECASE),
     ),
     _Rule(
         "e-mail",

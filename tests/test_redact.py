@@ -327,3 +327,51 @@ def test_a_patch_is_cut_by_what_each_file_is() -> None:
     assert cut_patch(patch) == patch.replace(value, "[secret]")
     assert cut_patch(patch.replace("src/parse.py", "src/parse.cfg")) != patch.replace(value, "[secret]")
     assert cut_patch(f"mail to some.one@mail.example.org\n{patch}").startswith("mail to [email]\n")
+
+
+RANDOM_WORD = "xvkqjwtz"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "login with password %s failed",
+        "the new password is sunshine",
+        "password changed from %s to another",
+        "bind as cn=app with password %s",
+        "trying credentials app:%s",
+        "smtp auth: app / %s",
+        "using API key mGQVNvLNDvIiTrNLWGJJXWLb",
+        "user,password,role\napp,%s,admin\nbo,%s,viewer",
+        "email;passphrase\nbo;%s",
+        "password: |\n  %s",
+        "&lt;password&gt;%s&lt;/password&gt;",
+        "no mailbox bo@localhost",
+    ],
+)
+def test_a_password_of_letters_only_vanishes_where_it_is_told(text: str) -> None:
+    shown = cut(text.replace("%s", RANDOM_WORD))
+    assert RANDOM_WORD not in shown
+    assert not {"sunshine", "mGQVNvLNDvIiTrNLWGJJXWLb", "bo@localhost"} & set(shown.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password is required",
+        "password is incorrect for this account",
+        "password was changed by the owner",
+        "password authentication failed",
+        "secret projects/123/secrets/db-password/versions/3 not found",
+        "run bin/rails credentials:edit",
+        "fetch git@github.com:acme/shop.git",
+        "fingerprint SHA256:9EiHA3JzYtowHcj85blwilDltLEdv5PrfN7cpizVk6o",
+        "go.sum h1:MYdO2bnYvKwXu4DW0EJRKnC5BP4pYJFtCI2Vm6zClHO=",
+        "password_changed_at: 2024-05-14",
+        "id,name,size\n1,report.csv,42",
+        "name,key\nbroken line without columns",
+        "credentials for projects/acme/things/t1 expired",
+    ],
+)
+def test_what_is_said_of_secrets_and_of_digests_stays(line: str) -> None:
+    assert cut(line) == line
