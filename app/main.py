@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import FrameType
 
 import uvicorn
 
@@ -176,9 +177,15 @@ def serve(settings: Settings, parts: Parts) -> None:
             timeout_graceful_shutdown=int(WEB_GRACE.total_seconds()),
         )
         _log.info("listening on %s:%d", settings.host, settings.port)
+        # uvicorn ends in order and then raises the signal once more: as it came, it would end the process before the jobs do.
+        signal.signal(signal.SIGTERM, _is_stopping)
         uvicorn.Server(config).run()
     finally:
         running.stop()
+
+
+def _is_stopping(_number: int, _frame: FrameType | None) -> None:
+    _log.info("stopping; running audits have %d s", GRACE.total_seconds())
 
 
 def work(settings: Settings, parts: Parts) -> None:

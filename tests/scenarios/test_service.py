@@ -362,6 +362,23 @@ def test_a_server_killed_right_after_the_202_has_lost_nothing(
         assert [is_report(c.body) for c in github.ours(repository, issue)] == [True]
 
 
+@pytest.mark.one_life("real processes are stopped here")
+def test_a_server_that_is_asked_to_stop_does_so_in_time_and_goes_on_at_its_next_start(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, tmp_path: Path
+) -> None:
+    hold = tmp_path / "hold"
+    hold.touch()
+    with server_process(github, tmp_path, hold) as process:
+        github.send(github.say(repository, issue, "dana", "/audit"))
+        eventually(lambda: any("in progress" in c.body for c in github.ours(repository, issue)))
+        process.terminate()
+        assert process.wait(timeout=30) == 0  # in order, not by the signal
+    hold.unlink()
+    with server_process(github, tmp_path, hold):
+        eventually(lambda: "rocket" in reactions(github, repository, "dana"))
+        assert [is_report(c.body) for c in github.ours(repository, issue)] == [True]
+
+
 @pytest.mark.one_life("real processes are killed here")
 def test_a_second_process_on_the_same_file_is_refused(github: FakeGitHub, tmp_path: Path) -> None:
     hold = tmp_path / "hold"
