@@ -644,12 +644,16 @@ def doctor(projects: Sequence[str], account: str | None) -> None:
             raise BadInput(
                 "nothing is bound to any repository", fix="Name an operator's file with INFRA_AUDIT_OPERATOR_FILE."
             )
-    missing = False
-    for row in asyncio.run(_examined(operator, projects, account)):
-        missing = missing or bool(row.remedy)
-        click.echo(f"{row.what}: {row.state}" + (f"\n    {row.remedy}" if row.remedy else ""))
+    rows = asyncio.run(_examined(operator, projects, account))
+    missing = [row for row in rows if row.remedy]
+    for row in (*(row for row in rows if not row.remedy), *missing):
+        click.echo(
+            f"{'!' if row.remedy else ' '} {row.what}: {row.state}" + (f"\n    {row.remedy}" if row.remedy else "")
+        )
     if missing:
+        click.echo(f"\n{len(missing)} of {len(rows)} need a hand: the lines below each ! mend it.")
         sys.exit(2)
+    click.echo("\nNothing is missing.")
 
 
 async def _examined(operator: Operator, projects: Sequence[str], account: str | None) -> tuple[Row, ...]:

@@ -128,6 +128,7 @@ def test_the_doctor_of_a_live_project_prints_what_is_missing_and_exits_with_2(pr
     done = run("doctor", "--project", "acme-prod")
     assert done.exit_code == 0
     assert "logs of projects/acme-prod: readable" in done.output
+    assert done.output.endswith("Nothing is missing.\n")
     fake.permissions["acme-prod"] = {"logging.logEntries.list"}
     done = run("doctor", "--project", "acme-prod")
     assert done.exit_code == 2
@@ -135,6 +136,9 @@ def test_the_doctor_of_a_live_project_prints_what_is_missing_and_exits_with_2(pr
         "gcloud projects add-iam-policy-binding acme-prod --member=user:YOUR_ADDRESS --role=roles/run.viewer"
         in done.output
     )
+    marked = [line for line in done.output.splitlines() if line.startswith("! ")]
+    assert all("missing" in line for line in marked)
+    assert f"{len(marked)} of " in done.output.splitlines()[-1]
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from app.errors import SourceRefused, Unavailable
 from app.evidence.model import Window
 from app.sources.cloud_logging import Client, CloudLogging, Limiter, Plan
+from app.sources.monitoring import Monitoring
 from app.sources.rest import NotRead, Refusal, Rest, texts
 
 _NOBODY = "infra-audit-doctor"
@@ -134,7 +135,10 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """Checks one account over the projects granted to it. `views`: logs are read through these and nowhere else."""
+    """Checks one account over the projects granted to it.
+
+    `views`: logs are read through these and nowhere else. `quota_project` is charged for the calls, None when not known.
+    """
 
     rest: Rest
     logging: Client
@@ -142,6 +146,7 @@ class Doctor:
     account: str | None
     projects: Sequence[str]
     views: tuple[str, ...] = ()
+    quota_project: str | None = None
 
     async def examine(self, now: datetime) -> tuple[Row, ...]:
         """Never raises: what cannot be checked is a row that says so."""
@@ -159,9 +164,42 @@ class Doctor:
         for resource in self.views or [f"projects/{project}" for project in self.projects]:
             if resource.split("/")[1] not in missing_logs:
                 rows.append(await self._logs(resource, now))
-        spent = f"{self.limiter.spent} of {self.limiter.per_minute} reads a minute are spent"
-        rows.append(Row("read quota", f"{spent}; one audit takes at most {Plan().reads}"))
+        rows.append(await self._quota(now))
         return tuple(rows)
+
+    async def _quota(self, now: datetime) -> Row:
+        """What the provider allows and what was used of it, where its metrics of the charged project can be read."""
+        ours = self.limiter.per_minute
+        takes = f"{self.limiter.spent} of {ours} reads a minute are spent here; one audit takes at most {Plan().reads}"
+        project = self.quota_project or self.projects[0]
+        condition = (
+            'resource.type="consumer_quota" AND resource.labels.service="logging.googleapis.com"'
+            ' AND metric.labels.quota_metric="logging.googleapis.com/read_requests"'
+        )
+        # Limits are written once a day, their use every minute.
+        monitoring, day, minute = Monitoring(self.rest), timedelta(days=1), timedelta(minutes=1)
+        by = ("metric.labels.limit_name",)
+        whole = 'metric.labels.limit_name="ReadRequestsPerMinutePerProject"'
+        quota = "serviceruntime.googleapis.com/quota"
+        try:
+            limits, used = await asyncio.gather(
+                monitoring.grouped(
+                    project, f"{quota}/limit", f"{condition} AND {whole}", Window(now - 2 * day, now), day, by
+                ),
+                monitoring.grouped(
+                    project, f"{quota}/rate/net_usage", condition, Window(now - _HOUR, now), minute,
+                    ("resource.labels.service",), align="ALIGN_SUM", reduce="REDUCE_SUM",
+                ),
+            )  # fmt: skip
+        except NotRead as refused:
+            return Row("read quota", f"{takes}; what {project} is allowed is not told ({refused.reason})")
+        allowed = max((series.top for series in limits), default=0)
+        peak = max((series.top for series in used), default=0)
+        if not allowed:
+            return Row("read quota", f"{takes}; what {project} is allowed is not told")
+        state = f"{project} is allowed {allowed:.0f} a minute and used at most {peak:.0f} in the last hour; {takes}"
+        page = f"https://console.cloud.google.com/apis/api/logging.googleapis.com/quotas?project={project}"
+        return Row("read quota", state, f"ask for {ours} or more at {page}" if allowed < ours else "")
 
     async def _permissions(self, project: str) -> list[Row]:
         """Raises `NotRead` for credentials only."""

@@ -136,7 +136,9 @@ class GoogleSources:
         except SourceRefused as refused:
             return (Row("credentials", refused.reason, refused.remedy or ""),)
         rest, projects = Rest(tenant.http, address=self._address), sorted(grant.projects)
-        doctor = Doctor(rest, tenant.logging, self._limiter(tenant), tenant.account, projects, grant.views)
+        doctor = Doctor(
+            rest, tenant.logging, self._limiter(tenant), tenant.account, projects, grant.views, tenant.quota_project
+        )
         return await doctor.examine(now)
 
     async def close(self) -> None:

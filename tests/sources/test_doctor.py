@@ -4,6 +4,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -59,6 +60,29 @@ async def test_with_everything_granted_nothing_is_to_be_done(google: FakeGoogle,
     assert Row("APIs", f"{len(NEEDS) - 1} of {len(NEEDS) - 1} answer") in rows
     assert Row(f"logs of projects/{PROJECT}", "readable, newest entry at 2026-03-04 04:59:00 UTC") in rows
     assert len(google.asked("cloudresourcemanager.googleapis.com")) == 1, "one call for all permissions of a project"
+
+
+def of_quota(name: str, value: int) -> dict[str, Any]:
+    point = {"interval": {"endTime": "2026-03-04T04:59:00Z"}, "value": {"int64Value": str(value)}}
+    return {"metric": {"labels": {"limit_name": name}}, "points": [point]}
+
+
+async def test_the_quota_is_told_as_it_is_allowed_and_used(google: FakeGoogle, logging: FakeLogging) -> None:
+    google.series["serviceruntime.googleapis.com/quota/limit"] = [of_quota("ReadRequestsPerMinutePerProject", 60)]
+    google.series["serviceruntime.googleapis.com/quota/rate/net_usage"] = [of_quota("", 17)]
+    (row,) = (row for row in await examine(google, logging) if row.what == "read quota")
+    assert row == Row(
+        "read quota",
+        "shop-prod is allowed 60 a minute and used at most 17 in the last hour; 1 of 50 reads a minute are spent here;"
+        " one audit takes at most 12",
+    )
+    google.series["serviceruntime.googleapis.com/quota/limit"] = [of_quota("ReadRequestsPerMinutePerProject", 30)]
+    (row,) = wrong(await examine(google, logging))
+    assert row.remedy.startswith("ask for 50 or more at https://console.cloud.google.com/apis/api/logging")
+    google.troubles["monitoring.googleapis.com"] = 500
+    row = (await examine(google, logging))[-1]
+    assert "what shop-prod is allowed is not told (monitoring.googleapis.com answered 500)" in row.state
+    assert row.remedy == ""
 
 
 @pytest.mark.parametrize("permission", sorted(ALL))
