@@ -24,6 +24,7 @@ from app.service import (
     Service,
     answer,
     change_incident,
+    fold,
     length_of,
     load_incident,
     notify,
@@ -140,6 +141,9 @@ async def run_reminder(service: Service, reminder: Reminder) -> None:
     reply = ReminderReply(reminder.team, reminder.number, follow_up.MOST_REMINDERS)
     mark = marker("reminder", team=reminder.team, number=str(reminder.number))
     await upsert(service, session, place, mark, say(reply))
+    before = marker("reminder", team=reminder.team, number=str(reminder.number - 1))
+    if (superseded := service.archive.comment(place.repository_id, place.issue, before)) is not None:
+        await fold(service, session, place, before, superseded)
     text = f"{reminder.repository}#{reminder.issue}: {reminder.team} was called, and nobody took over yet"
     await notify(service, reminder, f"reminder:{reminder.team}:{reminder.number}", text)
     _enqueue_reminder(service, reminder, reminder.team, reminder.every, reminder.number + 1)

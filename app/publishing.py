@@ -20,7 +20,6 @@ from app.github.publish import (
     Place,
     Verdict,
     marker,
-    minimise,
     report_verdict,
     set_labels,
 )
@@ -28,7 +27,17 @@ from app.github.repository import Issue
 from app.policy.config import RepoConfig
 from app.replies import ChangedReply, HistoryRow, HistorySection, SeenRow, say
 from app.report.model import Report
-from app.service import AuditOrder, Service, change_incident, load_incident, notify, page_address, report_marker, upsert
+from app.service import (
+    AuditOrder,
+    Service,
+    change_incident,
+    fold,
+    load_incident,
+    notify,
+    page_address,
+    report_marker,
+    upsert,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -168,18 +177,9 @@ async def _tell_change(
         old_mark = marker("changed", audit=old.page[:16])
         known = service.archive.comment(place.repository_id, place.issue, old_mark)
         if known is not None:
-            await _fold(service, session, place, old_mark, known)
+            await fold(service, session, place, old_mark, known)
     text = f"{order.repository}#{order.issue}: {reply.after} (was {reply.before})"
     await notify(service, order, f"changed:{now.page}", text)
-
-
-async def _fold(service: Service, session: Session, place: Place, mark: str, comment_id: int) -> None:
-    try:
-        raw = await session.get(f"/repos/{place.repository}/issues/comments/{comment_id}")
-        await minimise(session, raw["node_id"])
-    except Refused as refused:
-        _log.info("comment %d stays unfolded: %s", comment_id, refused)
-    service.archive.forget_comment(place.repository_id, place.issue, mark)
 
 
 def history_row(service: Service, audit: SavedAudit) -> HistoryRow:

@@ -377,7 +377,7 @@ async def run_audit(service: Service, job: str) -> None:
         service,
         order,
         lambda known: follow_up.after_audit(
-            known,
+            replace(known, closed=not issue.open),
             order.environment,
             report.header.status.value,
             start=order.start,

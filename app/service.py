@@ -17,7 +17,7 @@ from app.archive import Archive, SavedAudit
 from app.evidence.model import Request
 from app.follow_up import INCIDENT, Incident
 from app.github.client import GitHub, Refused, Session, web_address
-from app.github.publish import Comment, Place, Reaction, marker, react, upsert_comment
+from app.github.publish import Comment, Place, Reaction, marker, minimise, react, upsert_comment
 from app.github.webhooks import Event
 from app.investigate import Findings, Sources
 from app.jobs import Jobs
@@ -172,6 +172,16 @@ async def upsert(
     if comment is not None:
         service.archive.remember_comment(place.repository_id, place.issue, mark, comment.id)
     return comment
+
+
+async def fold(service: Service, session: Session, place: Place, mark: str, comment_id: int) -> None:
+    """Fold away a comment that a newer one supersedes. A refusal changes nothing that matters."""
+    try:
+        raw = await session.get(f"/repos/{place.repository}/issues/comments/{comment_id}")
+        await minimise(session, raw["node_id"])
+    except Refused as refused:
+        _log.info("comment %d stays unfolded: %s", comment_id, refused)
+    service.archive.forget_comment(place.repository_id, place.issue, mark)
 
 
 async def react_to_event(session: Session, event: Event, content: Reaction) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.escalation import REMINDER, Reminder
 from app.jobs import JobState
 from app.main import Running
 from app.respond import LOOK, Look
@@ -380,6 +382,30 @@ def test_follow_ups_over_the_limit_are_left_out_silently(
     assert audits(running, repository, issue) == 6
     assert "limit" not in bodies(github, repository, issue).partition("Five Whys")[0]
     assert not [c for c in github.ours(repository, issue) if c.body.startswith("<!-- infra-audit reply")]
+
+
+def test_whoever_asks_on_a_closed_issue_starts_nothing_that_goes_on(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
+) -> None:
+    issue.state = "closed"
+    say(github, repository, issue, "/audit env=production")
+    assert incident(running, repository, issue).closed
+    issue.state = "open"
+    say(github, repository, issue, "/audit env=production")
+    eventually(lambda: not incident(running, repository, issue).closed)
+
+
+def test_a_reminder_folds_the_one_before_it_away(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
+) -> None:
+    say(github, repository, issue, "/audit escalate infrastructure")
+    first = Reminder(github.installation, repository.id, "acme/shop", 1, "infrastructure", timedelta(hours=1), 1)
+    for number in (1, 2):
+        body = REMINDER.dump_json(replace(first, number=number)).decode()
+        running.jobs.enqueue("remind", body, id=f"test:{number}")
+        eventually(lambda number=number: running.jobs.status(f"test:{number}") is JobState.DONE)
+    told = [c for c in github.ours(repository, issue) if c.body.startswith("<!-- infra-audit reminder")]
+    assert [c.minimized for c in told] == [True, False]
 
 
 # --- outside of GitHub
