@@ -145,6 +145,7 @@ _ERRNO = """
     ENOEXEC ENOLCK ENOMEM ENOSPC ENOSYS ENOTCONN ENOTDIR ENOTEMPTY ENOTFOUND ENOTSOCK ENOTSUP ENXIO EOVERFLOW EPERM EPIPE
     EPROTO ERANGE EROFS ESHUTDOWN ESOCKETTIMEDOUT ESPIPE ESRCH ESTALE ETIMEDOUT ETXTBSY EXDEV
     """
+_SYSTEM_ERRORS = frozenset(_ERRNO.split())
 _CODE = re.compile(
     rf"\b(?:{'|'.join(_ERRNO.split())})\b"
     r"|\[Errno -?\d+\]|\bERR_[A-Z_0-9]+|\bORA-\d{5}\b|\bSQLSTATE\[\w+\]|\b[A-Z]+(?:_[A-Z]+)+\b"
@@ -169,6 +170,11 @@ _IDENTIFIER = re.compile(
 def is_common(word: str) -> bool:
     """Whether messages in general use the word, given in lower case, in the singular or the plural."""
     return word in _VOCABULARY or (word.endswith("s") and word[:-1] in _VOCABULARY)
+
+
+def is_system_error(word: str) -> bool:
+    """Whether the word is the name of an error of the operating system, such as `ECONNRESET`."""
+    return word in _SYSTEM_ERRORS
 
 
 def fault_words(message: str, *, codes_only: bool = False) -> str:

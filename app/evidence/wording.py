@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Final
 
-from app.evidence.faultwords import is_common
+from app.evidence.faultwords import is_common, is_system_error
 
 MASK: Final = "<*>"
 
@@ -31,6 +31,9 @@ _MARKED: Final = 0.7
 _COMMON: Final = 0.0
 _SAID: Final = -2.0
 """What sentences are told apart by: verbs, and what is said of things."""
+
+_TELLING: Final = 3 * _SAID
+"""No place makes a value of it."""
 
 _ACTIONS: Final = frozenset(
     """abort accept acknowledge acquire activate add allocate allow append apply assign attach backup begin bind block boot
@@ -62,14 +65,18 @@ _ABSENT: Final = frozenset({"none", "null", "nil"})
 _LETTER: Final = re.compile(r"[^\W\d_]")
 _JOINED: Final = re.compile(r"\w[._:/@$#\\+~-]+\w|^[/\\~.$@]\w")
 _MIXED: Final = re.compile(r"[a-z][A-Z]|^[A-Z]{2,}$")
-_FAULT: Final = re.compile(r"\w(?:Exception|Error|Failure|Fault|Timeout)$")
-"""The name of an exception tells faults apart, wherever it stands."""
+_FAULT: Final = re.compile(
+    r"\w(?:Exception|Error|Failure|Fault|Timeout|BackOff|Killed)$|^Err[A-Z]|^(?:CANCELLED|UNKNOWN|INVALID_ARGUMENT|DEADLINE_EXCEEDED"
+    r"|NOT_FOUND|ALREADY_EXISTS|PERMISSION_DENIED|RESOURCE_EXHAUSTED|FAILED_PRECONDITION|ABORTED|OUT_OF_RANGE"
+    r"|UNIMPLEMENTED|INTERNAL|UNAVAILABLE|DATA_LOSS|UNAUTHENTICATED)$"
+)
+"""Names of exceptions, gRPC's codes and Kubernetes' reasons tell faults apart, wherever they stand."""
 _OPENED: Final = tuple("([{:\"'")
 
 
 @lru_cache(maxsize=8_192)
 def look(word: str) -> float:
-    """How much the word itself looks like a value, from `_SAID` to `NAME`; zero for a common noun."""
+    """How much the word itself looks like a value, from `_TELLING` to `NAME`; zero for a common noun."""
     if "=" in word:
         return _SAID
     bare = word.strip("()[]\"'`,;.!?{}")
@@ -79,8 +86,8 @@ def look(word: str) -> float:
         head = bare[: bare.index(MASK)]
         # Dots that lead to a column of figures are the sentence's.
         return _SAID if "..." in bare else _MARKED if not head or head.endswith(_OPENED) else NAME
-    if _FAULT.search(bare):
-        return _SAID
+    if _FAULT.search(bare) or is_system_error(bare):
+        return _TELLING
     low = bare.lower()
     if not _LETTER.search(bare):
         return _COMMON
@@ -233,7 +240,7 @@ def are_values(words: Tokens, place: int, others: tuple[str, ...]) -> bool:
     """Whether `others`, which are found in one place of one sentence, are values: the more there are, the sooner."""
     looks = [look(word) for word in others]
     place_says = min(announced((*words[:place], word, *words[place + 1 :]), place) for word in others)
-    if min(looks) <= _SAID and place_says < VALUE * 2:
+    if min(looks) <= _TELLING or (min(looks) <= _SAID and place_says < VALUE * 2):
         return False
     return sum(looks) / len(looks) + place_says + 0.5 * (len(others) - 2) >= VALUE
 

@@ -49,6 +49,9 @@ def test_names_and_states_do_not_part_messages(messages: tuple[str, ...]) -> Non
         ("disk usage of shop 3 rose", "memory usage of shop 3 rose"),
         ("node 7 became leader of shop 3", "node 7 became follower of shop 3"),
         ("ConnectError: shop 3 lost its till", "ReadTimeout: shop 3 lost its till"),
+        ("call to till failed with status UNAVAILABLE", "call to till failed with status INTERNAL"),
+        ("read of 3 failed { code: 'ECONNRESET' }", "read of 3 failed { code: 'ETIMEDOUT' }"),
+        ("pod till-3 is held back with CrashLoopBackOff: 3 s", "pod till-3 is held back with ErrImagePull: 3 s"),
         ("(shop) till 3 stopped again", "[shop] till 3 stopped again"),
         ("3: get_rows of shop 4 took 3 s", "3: drop_rows of shop 4 took 3 s"),
         ("PUSH of 7 parcels took 3 s", "PULL of 7 parcels took 3 s"),
@@ -96,7 +99,7 @@ def test_a_name_at_the_head_of_a_sentence_is_its_subject() -> None:
 
 def test_look_adds_no_product_names() -> None:
     assert look("kube-proxy") > look("zorblax") > look("SendWorker") > look("memory") > look("opened")
-    assert look("read-only") == look("opening") == look("java.io.IOException:") == look("size=3")
+    assert look("read-only") == look("opening") == look("size=3") > look("java.io.IOException:") == look("EPIPE")
 
 
 def test_too_little_of_a_sentence_is_no_sentence() -> None:
