@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from app.errors import Unavailable, UserError
-from app.github.manifest import exchange, registration_address, write_credentials
+from app.github.manifest import check_free, exchange, registration_address, write_credentials
 from app.replies import templates_directory
 
 _PRIVATE = {
@@ -56,6 +56,10 @@ def make_setup(
         state, code = request.query_params.get("state", ""), request.query_params.get("code", "")
         if not _is_local(request) or not expected or not secrets.compare_digest(state.encode(), expected[0].encode()):
             return Response("This is not the answer to a registration that was begun here.\n", 403, _PRIVATE)
+        try:
+            check_free(directory)
+        except UserError as error:
+            return Response(f"{error}\n{error.fix}\n", 409, _PRIVATE, "text/plain; charset=utf-8")
         expected.clear()
         try:
             credentials = await exchange(api, code)

@@ -96,12 +96,18 @@ async def test_a_state_works_once(browser: httpx.AsyncClient, written: list[Path
     assert written == []
 
 
-async def test_existing_credentials_are_kept(browser: httpx.AsyncClient, tmp_path: Path, written: list[Path]) -> None:
+async def test_existing_credentials_are_kept_and_the_code_with_them(
+    browser: httpx.AsyncClient, tmp_path: Path, written: list[Path]
+) -> None:
     (tmp_path / "infra-audit.pem").write_text("mine")
     state, _ = await begun(browser)
     answer = await browser.get("/setup/done", params={"code": "good-code", "state": state})
+    assert answer.status_code == 409
     assert "exists already" in answer.text
     assert (tmp_path / "infra-audit.pem").read_text() == "mine"
+    (tmp_path / "infra-audit.pem").rename(tmp_path / "former.pem")
+    assert (await browser.get("/setup/done", params={"code": "good-code", "state": state})).status_code == 200
+    assert len(written) == 1
 
 
 async def test_a_name_from_elsewhere_is_refused(browser: httpx.AsyncClient) -> None:

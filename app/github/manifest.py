@@ -70,13 +70,23 @@ async def exchange(api: str, code: str) -> Credentials:
     return Credentials(made["id"], made["slug"], made["html_url"], made["pem"], made.get("webhook_secret"))
 
 
+KEY_FILE, SETTINGS_FILE = "infra-audit.pem", "infra-audit.env"
+
+
+def check_free(directory: Path) -> None:
+    """Before GitHub's code is traded, since it works once. Raises `UserError` when credentials lie there already."""
+    for path in (directory / KEY_FILE, directory / SETTINGS_FILE):
+        if path.exists():
+            raise UserError(f"{path} exists already", fix="Move it away, and load this page again.")
+
+
 def write_credentials(credentials: Credentials, directory: Path, *, public_url: str, api: str) -> Path:
     """Two files that only their owner can read; an existing one is never overwritten. Returns the settings file.
 
     Raises `UserError` when there is one already.
     """
-    key = directory / "infra-audit.pem"
-    settings = directory / "infra-audit.env"
+    key = directory / KEY_FILE
+    settings = directory / SETTINGS_FILE
     lines = {
         "APP_ID": str(credentials.app_id),
         "PRIVATE_KEY": str(key.absolute()),
