@@ -7,12 +7,31 @@ lie between, what they change, and whether one is the ancestor of another.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from app.evidence.model import CommitSha, Containment, ContainmentFact
 
 _REVERTS = re.compile(r"\breverts commit ([0-9a-f]{7,40})\b", re.IGNORECASE)
 _REVERT_TITLE = re.compile(r'Revert "(.+)"(?: \(#\d+\))?')
 _PICKED = re.compile(r"\(cherry picked from commit ([0-9a-f]{7,40})\)")
+
+
+class Carries(StrEnum):
+    """What a commit is that brings a fix under another id."""
+
+    SAME = "the same change under another id"
+    BRANCH = "a squash of its branch"
+    PULL_REQUEST = "the commit that its pull request was merged as"
+    PICKED = "a cherry-pick of it, as it says"
+    AGAIN = "a revert of its revert"
+
+
+class Undoes(StrEnum):
+    """What a commit is that takes a fix out."""
+
+    SAYS_SO = "a revert of it, as it says"
+    PICKED = "a cherry-pick of its revert, as it says"
+    INVERSE = "the inverse change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +41,7 @@ class Step:
     sha: CommitSha
     subject: str
     message: str
-    same: str | None = None
+    same: Carries | None = None
     inverse: bool = False
 
 
@@ -52,19 +71,19 @@ class Trail:
         title = titled[1] if titled else None
         own = (fix, *self.carriers)
         if any(names(sha, self.reverts) for sha in targets) or title in self.undone:
-            self._carries(commit, "which takes the revert back")
+            self._carries(commit, Carries.AGAIN)
         elif any(names(sha, own) or brought.get(sha, frozenset()).intersection(own) for sha in targets):
-            self._undoes(commit, "which says that it reverts it")
+            self._undoes(commit, Undoes.SAYS_SO)
         elif any(names(sha, own) for sha in picked):
-            self._carries(commit, "which says that it was picked from it")
+            self._carries(commit, Carries.PICKED)
         elif any(names(sha, self.reverts) for sha in picked):
-            self._undoes(commit, "which says that it was picked from its revert")
+            self._undoes(commit, Undoes.PICKED)
         elif commit.same is not None:
             self._carries(commit, commit.same)
         elif commit.inverse:
-            self._undoes(commit, "which makes the inverse change")
+            self._undoes(commit, Undoes.INVERSE)
         elif title in self.subjects and self.carriers:
-            self._undoes(commit, "which says that it reverts it")
+            self._undoes(commit, Undoes.SAYS_SO)
 
 
 def follow(
@@ -94,6 +113,11 @@ def settle(fix: CommitSha, running: CommitSha, trail: Trail, alive: Sequence[Com
         reason = f"undone by {via[:12]}, {trail.reverts[via]}"
         return ContainmentFact(fix, running, Containment.REVERTED, via, reason)
     return None
+
+
+def how(fact: ContainmentFact) -> Carries | Undoes | None:
+    """What `fact.via` is, for a fact that `settle` made."""
+    return next((one for one in (*Carries, *Undoes) if fact.via is not None and fact.reason.endswith(one)), None)
 
 
 def reverted_by(message: str) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.diagnosis.carried import how
 from app.diagnosis.measures import Words, read_change
 from app.diagnosis.model import (
     Basis,
@@ -31,7 +32,7 @@ from app.diagnosis.model import (
     Suspect,
     sentence,
 )
-from app.diagnosis.silence import Silence, Unit, judge_silence
+from app.diagnosis.silence import OUTLIVED, Restarts, Silence, Unit, judge_silence
 from app.evidence.model import (
     Commit,
     CommitSha,
@@ -154,7 +155,7 @@ class _Ledger:
         if verdict is None:
             text = sentence(
                 "{} has it and no failure was read; with none before it, there is no rate to judge the silence by",
-                _revisions(item.revision for item in serving if item.holds),
+                _holders(item for item in serving if item.holds),
             )
             verdict = _Verdict(FixVerdict.TOO_EARLY, text, _compared(serving))
         because = Claim(verdict.text, (ReadingRef(), *verdict.refs), Basis.INFERRED)
@@ -177,12 +178,12 @@ class _Ledger:
         for item in holding:
             if count := self._after_traffic(group, item.revision):
                 return self._recurred(group, known, item, count)
-        names = _revisions(item.revision for item in holding)
+        names = _holders(holding)
         unsure = [item for item in holding if self._count(group, item.revision)]
         if unsure:
             text = sentence(
                 "{} has it and logged this, but nothing tells that it took traffic by then",
-                _revisions(item.revision for item in unsure),
+                _holders(unsure),
             )
             return _Verdict(FixVerdict.UNKNOWN, text, _compared(unsure))
         unknown = [item for item in serving if item.holds is None]
@@ -195,7 +196,7 @@ class _Ledger:
             text = sentence(
                 "{} has it and did not log this since it took traffic; {} serves too and does not have it",
                 names,
-                _revisions(item.revision for item in lacking),
+                _runners(lacking),
             )
             return _Verdict(FixVerdict.PARTLY_DEPLOYED, text, _compared(serving))
         return self._judge_silent(group, known, holding)
@@ -203,7 +204,7 @@ class _Ledger:
     def _recurred(self, group: ErrorGroup, known: Sequence[_Holding], item: _Holding, count: RevisionCount) -> _Verdict:
         shown = sentence(
             "{} has it, takes traffic since {} and logged this {} times, last at {}",
-            _name(item.revision),
+            _holders([item]),
             _since(item.revision),
             count.count,
             count.last_seen,
@@ -239,14 +240,19 @@ class _Ledger:
             return _Verdict(FixVerdict.UNKNOWN, _why_unknown(unknown[0]), _compared(serving))
         waiting = [item for item in known if item.holds and item.revision.serving is None]
         if waiting:
-            names = _revisions(item.revision for item in waiting)
+            names = _holders(waiting)
             text = sentence("{} has it, and no source tells whether it takes traffic yet", names)
             return _Verdict(FixVerdict.UNKNOWN, text, _compared(waiting))
         for item in serving:
             if item.fact and item.fact.state is Containment.REVERTED and (via := item.fact.via):
-                text = sentence("{} had it, and {} took it out again", _name(item.revision), _short(via))
+                text = sentence("{} does not have it any more: {} took it out again", _runners([item]), _short(via))
+                if (what := how(item.fact)) is not None:
+                    text = sentence("{}, {}", text, what)
                 return _Verdict(FixVerdict.NOT_DEPLOYED, text, (*_compared(serving), CommitRef(via)))
-        text = sentence("{} serves and does not have it", _revisions(item.revision for item in serving))
+        text = sentence(
+            "{} serves and does not have it: it is no ancestor of what runs, and no commit there makes its change",
+            _runners(serving),
+        )
         if group is not None and (note := self._held_elsewhere(fix, group)):
             text = sentence("{}; {}", text, note)
         return _Verdict(FixVerdict.NOT_DEPLOYED, text, _compared(serving))
@@ -272,13 +278,13 @@ class _Ledger:
 
     def _judge_silent(self, group: ErrorGroup, known: Sequence[_Holding], holding: Sequence[_Holding]) -> _Verdict:
         """Every serving revision has the fix and none of them logged the group."""
-        names = _revisions(item.revision for item in holding)
+        names = _holders(holding)
         refs = _compared(holding)
         for item in known:
             if item.holds and not item.revision.serving and (count := self._after_traffic(group, item.revision)):
                 text = sentence(
                     "{} had it too, took traffic since {} and logged this {} times; if {} is silent, it is not by this alone",
-                    _name(item.revision),
+                    _holders([item]),
                     _since(item.revision),
                     count.count,
                     names,
@@ -301,20 +307,24 @@ class _Ledger:
         # What served with the fix before was silent too, or the verdict were another by now.
         since_then = [item for item in known if item.holds and item.revision.serving_since is not None]
         exposed = tuple(ExposureRef(item.revision.service, item.revision.name) for item in since_then)
-        silences = self._silences(group, known, since_then, first, None)
+        silences = self._silences(group, known, since_then, None)
         if not silences:
             text = sentence("{} has it and is silent, but no requests or starts tell how much it was exercised", names)
             return _Verdict(FixVerdict.TOO_EARLY, text, (*refs, *exposed))
         weakest = max(silences, key=lambda silence: (not silence.convincing, silence.probability))
         if weakest.convincing:
             text = sentence(
-                "{} has it and is silent since {}: {} {} without it, {} times in {} before; by chance: below 1 %",
+                "{} has it and is silent since {}: {} {} without this failure, after {} in {} before; had nothing changed, the "
+                "chance of it were below 1 %; {}",
                 names,
                 first,
                 weakest.exposure,
                 _unit(weakest.unit),
                 group.count,
                 weakest.earlier,
+                _restarted(weakest)
+                if weakest.restarts.survived
+                else sentence("it lasts for {}, longer than a restart is likely to quieten it", _lasted(weakest)),
             )
             return _Verdict(FixVerdict.EFFECTIVE, text, (*refs, *exposed))
         return _Verdict(FixVerdict.TOO_EARLY, _why_too_early(names, weakest), (*refs, *exposed))
@@ -328,7 +338,7 @@ class _Ledger:
             since = item.revision.serving_since
             if not item.holds or since is None or until is None or since >= until or self._count(group, item.revision):
                 continue
-            silences = self._silences(group, known, [item], since, until)
+            silences = self._silences(group, known, [item], until)
             if silences and all(silence.convincing for silence in silences):
                 return item.revision, silences[0]
         return None
@@ -338,19 +348,16 @@ class _Ledger:
         group: ErrorGroup,
         known: Sequence[_Holding],
         holding: Sequence[_Holding],
-        first: datetime,
         until: datetime | None,
     ) -> list[Silence]:
         """The silence on `holding` by each kind of exposure that the group depends on; empty when none is known.
 
-        The earlier rate is that of the revisions without the fix before the first one with it took traffic; where both
-        serve side by side from the start, that of the ones without it, at the same time.
+        The earlier rate is that of the revisions without the fix. It is read on while they serve beside the first one with
+        it: if they fall silent as well, the fix is not why.
         """
         others = [item.revision for item in known if not item.holds]
-        sequel = _minute(first)
-        failures = {minute: count for minute, count in group.per_minute.items() if minute < sequel}
-        before_end = sequel if failures else _minute(self._evidence.window.end) + 1
-        failures = failures or dict(group.per_minute)
+        before_end = _minute(until or self._evidence.window.end) + (until is None)
+        failures = {minute: count for minute, count in group.per_minute.items() if minute < before_end}
         found: list[Silence] = []
         for unit in ("requests", "starts"):
             before: dict[int, int] = {}
@@ -367,7 +374,8 @@ class _Ledger:
             needed = {count.service for count in group.per_revision if count.service is not None}
             if not needed & {item.revision.service for item in holding} <= exercised:
                 continue
-            if silence := judge_silence(unit, before, failures, after, self._lead(group, others, unit)):
+            restarts = self._restarts(group, others, [item.revision for item in holding])
+            if silence := judge_silence(unit, before, failures, after, self._lead(group, others, unit), restarts):
                 found.append(silence)
         if len(found) == 2 and not _fails_at_start(group):
             return found[:1]
@@ -388,6 +396,17 @@ class _Ledger:
             for minute, count in counts.items()
             if (start is None or minute >= start) and (end is None or minute < end)
         }
+
+    def _restarts(self, group: ErrorGroup, others: Sequence[Revision], holding: Sequence[Revision]) -> Restarts:
+        leads: dict[int, int] = {}
+        for revision in others:
+            if (count := self._count(group, revision)) is not None:
+                _add(leads, count.leads)
+        lives: dict[int, int] = {}
+        for revision in holding:
+            if (exposure := self._exposure.get((revision.service, revision.name))) is not None:
+                _add(lives, exposure.lives)
+        return Restarts(leads, lives)
 
     def _lead(self, group: ErrorGroup, others: Sequence[Revision], unit: Unit) -> int:
         """The most that a revision without the fix was seen to be exercised before it showed the fault.
@@ -460,16 +479,53 @@ def _why_too_early(names: Sentence, silence: Silence) -> Sentence:
         )
     if silence.minutes < silence.needed_minutes:
         return sentence(
-            "{} has it and is silent for {}; as a restart alone can quieten a fault, {} of silence are asked for",
+            "{} has it and is silent for {}; {}, so {} of silence are asked for",
             names,
-            timedelta(minutes=silence.minutes),
+            _lasted(silence),
+            _restarted(silence),
             timedelta(minutes=silence.needed_minutes),
         )
+    if not silence.restarts.outlived():
+        return sentence(
+            "{} has it and is silent, but {}, and its own instances have not lived that long {} times over",
+            names,
+            _restarted(silence),
+            OUTLIVED,
+        )
+    if silence.asked_exposure > silence.exposure:
+        return sentence(
+            "{} has it and is silent, but {} {} are few beside the pauses and the rate before: at least {} are asked for",
+            names,
+            silence.exposure,
+            _unit(silence.unit),
+            silence.asked_exposure,
+        )
     return sentence(
-        "{} has it and is silent, but {} {} are not enough yet to tell that from chance at the earlier rate",
+        "{} has it and is silent over {} {}, but had nothing changed, the chance of it would be {} %; below 1 % is asked for",
         names,
         silence.exposure,
         _unit(silence.unit),
+        max(1, round(100 * silence.probability)),
+    )
+
+
+def _lasted(silence: Silence) -> timedelta:
+    return timedelta(minutes=silence.minutes)
+
+
+def _restarted(silence: Silence) -> Sentence:
+    """What is known of a restart as the cure: every fix comes with one."""
+    restarts = silence.restarts
+    if not restarts.survived:
+        return sentence("few instances tell whether a restart alone helps")
+    if not restarts.longest:
+        return sentence(
+            "a restart alone did not help before: {} instances failed in their first minute", restarts.survived
+        )
+    return sentence(
+        "a restart alone did not help before: {} instances that started while it failed took up to {} to fail",
+        restarts.survived,
+        timedelta(minutes=restarts.longest),
     )
 
 
@@ -635,6 +691,23 @@ def _revisions(revisions: Iterable[Revision]) -> Sentence:
     for i, name in enumerate(names[:3]):
         text = sentence("{}, {}", text, name) if i else sentence("{}", name)
     return sentence("{} and {} more", text, len(names) - 3) if len(names) > 3 else text
+
+
+def _holders(items: Iterable[_Holding]) -> Sentence:
+    """Revisions that have it, and by which commit where that is another one."""
+    items = list(items)
+    names = _revisions(item.revision for item in items)
+    for item in items:
+        if item.fact is not None and item.fact.via is not None and (what := how(item.fact)) is not None:
+            return sentence("{} (by {}, {})", names, _short(item.fact.via), what)
+    return names
+
+
+def _runners(items: Sequence[_Holding]) -> Sentence:
+    """Revisions, and which commit they run where it is one."""
+    names = _revisions(item.revision for item in items)
+    running = {item.revision.commit for item in items if item.revision.commit is not None}
+    return sentence("{} (runs {})", names, _short(running.pop())) if len(running) == 1 else names
 
 
 def _compared(items: Iterable[_Holding]) -> tuple[EvidenceRef, ...]:

@@ -11,25 +11,52 @@ long bursts last and how long quiet stretches last are both learned from before 
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
 IMPROBABLE = 0.01
-_LASTED = 0.05
-"""A single burst that had been going on so long that its end within one block has less than this chance."""
 _USUAL = 0.1
 """Quiet before the fix that had less than this chance: the failures had stopped already."""
 _ALTERNATIONS = 3
 """Bursts seen to begin after a quiet stretch, from which on bursts are taken to return."""
 
 _LEAST_MINUTES, _MOST_MINUTES = 30, 120
-"""Silence must last as long as the failures were watched, within these bounds: a restart alone may quieten a fault for a
-while, and every fix comes with one."""
+"""Silence must last as long as the failures were watched, within these bounds."""
+_LEAST_UNPROVEN, _MOST_UNPROVEN = 60, 1440
+"""And half as long again, within these, where a restart alone may have quietened the fault: every fix comes with one."""
+_SURVIVED = 3
+"""Instances that started while it failed and failed too, from which on a restart alone is no cure."""
+OUTLIVED = 3
+"""How often instances with the fix must live as long as the slowest of these took to fail."""
 
 Unit = Literal["requests", "starts"]
 _LEAST_BLOCKS: Mapping[Unit, int] = {"requests": 10, "starts": 3}
 _LEAST_EXPOSURE: Mapping[Unit, int] = {"requests": 20, "starts": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """What instances tell of a start: `leads`, the minutes that those which started while it failed took to fail, and
+    `lives`, the minutes that those with the fix were seen to live, both to the number of instances."""
+
+    leads: Mapping[int, int] = field(default_factory=dict[int, int])
+    lives: Mapping[int, int] = field(default_factory=dict[int, int])
+
+    @property
+    def survived(self) -> int:
+        """Instances that did not help by being new; 0 as well when too few tell."""
+        count = sum(self.leads.values())
+        return count if count >= _SURVIVED else 0
+
+    @property
+    def longest(self) -> int:
+        return max(self.leads, default=0)
+
+    def outlived(self) -> bool:
+        """Whether instances with the fix lived long enough to fail as late as the slowest one before; True if none is named."""
+        times = sum(life // max(1, self.longest) * count for life, count in self.lives.items())
+        return not self.survived or not self.lives or times >= OUTLIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +76,14 @@ class Silence:
     minutes: int
     needed_minutes: int
     burst_ended: bool
+    size: int = 1
+    """Exposure of one block."""
+    restarts: Restarts = Restarts()
+
+    @property
+    def asked_exposure(self) -> int:
+        """The least exposure that the guards ask for, about."""
+        return max(self.needed * self.size, _LEAST_EXPOSURE[self.unit])
 
     @property
     def convincing(self) -> bool:
@@ -58,11 +93,17 @@ class Silence:
             and self.exposure >= _LEAST_EXPOSURE[self.unit]
             and self.minutes >= self.needed_minutes
             and not self.burst_ended
+            and self.restarts.outlived()
         )
 
 
 def judge_silence(
-    unit: Unit, before: Mapping[int, int], failures: Mapping[int, int], after: Mapping[int, int], lead: int = 0
+    unit: Unit,
+    before: Mapping[int, int],
+    failures: Mapping[int, int],
+    after: Mapping[int, int],
+    lead: int = 0,
+    restarts: Restarts = Restarts(),
 ) -> Silence | None:
     """Judge `after` (exposure by epoch minute, all without a failure) by `before` and the `failures` in it.
 
@@ -90,13 +131,21 @@ def judge_silence(
         probability = _stays_quiet(rests, starts, blocks)
     alternates = starts >= _ALTERNATIONS
     resting = max(0, states[::-1].index(True) - 1)
-    burst_ended = not alternates and not (failing_at_end and stop < _LASTED)
+    burst_ended = not alternates and not (failing_at_end and stop < IMPROBABLE)
     burst_ended = burst_ended or _stays_quiet(rests - resting, starts, resting) < _USUAL
-    needed = max(_LEAST_BLOCKS[unit], 2 * _longest_quiet(states), math.ceil(lead / size))
+    needed = max(_LEAST_BLOCKS[unit], 2 * _longest_quiet(states), math.ceil(2 * lead / size))
     span = max(after) - min(after) + 1 if after else 0
-    watched = min(_MOST_MINUTES, max(_LEAST_MINUTES, max(failures) - onset + 1))
+    # How long a revision without the fix goes on failing beside it is no reason to wait longer.
+    until, switch = max(failures) + 1, min(after, default=onset)
+    watched = (min(until, switch) if switch > onset else until) - onset
+    if restarts.survived:
+        asked = max(2 * restarts.longest, min(_MOST_MINUTES, max(_LEAST_MINUTES, watched)))
+    else:
+        asked = min(_MOST_UNPROVEN, max(_LEAST_UNPROVEN, watched * 3 // 2))
     earlier = sum(before.get(minute, 0) for minute in minutes)
-    return Silence(unit, probability, sum(after.values()), earlier, blocks, needed, span, watched, burst_ended)
+    return Silence(
+        unit, probability, sum(after.values()), earlier, blocks, needed, span, asked, burst_ended, size, restarts
+    )
 
 
 def _stays_quiet(rests: int, starts: int, blocks: int) -> float:

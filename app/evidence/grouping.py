@@ -60,6 +60,8 @@ class ReadTrace(NamedTuple):
 
 
 Place = tuple[ServiceName | None, RevisionName | None]
+Births = Mapping[Place, Mapping[str, int]]
+"""For each place, the minute in which each of its instances was first seen, whatever it said."""
 
 
 class Grouper:
@@ -182,7 +184,6 @@ class _Count:
         "entries",
         "first",
         "first_at",
-        "instances",
         "key",
         "latest",
         "latest_at",
@@ -200,7 +201,6 @@ class _Count:
         self.severity = entry.severity
         self.minutes: dict[int, int] = {}
         self.places: dict[Place, _Seen] = {}
-        self.instances: set[str] = set()
 
     def add(self, entry: LogEntry, place: Place, instance: str | None, minute: int) -> None:
         self.count += 1
@@ -220,22 +220,27 @@ class _Count:
         self.minutes[minute] = self.minutes.get(minute, 0) + 1
         seen = self.places.get(place)
         if seen is None:
-            self.places[place] = _Seen(1, at, at)
+            seen = self.places[place] = _Seen(1, at, at)
         else:
             seen.count += 1
             if at > seen.last:
                 seen.last = at
             elif at < seen.first:
                 seen.first = at
-        if instance is not None and instance not in self.instances and len(self.instances) < _MAX_INSTANCES:
-            self.instances.add(instance)
+        if instance is not None:
+            known = seen.instances.get(instance)
+            if minute < known if known is not None else len(seen.instances) < _MAX_INSTANCES:
+                seen.instances[instance] = minute
 
 
 @dataclass(slots=True)
 class _Seen:
+    """`instances`: the minute in which each showed it first."""
+
     count: int
     first: datetime
     last: datetime
+    instances: dict[str, int] = field(default_factory=dict[str, int])
 
 
 def _order(entry: LogEntry) -> tuple[datetime, str, str]:
@@ -270,19 +275,20 @@ class Groups:
         self._trace_of = trace_of
         self.fingerprints = found
 
-    def failures(self, tally: Tally) -> tuple[ErrorGroup, ...]:
+    def failures(self, tally: Tally, born: Births | None = None) -> tuple[ErrorGroup, ...]:
         """Most frequent first."""
         chosen = [(group, i) for i, group in self._groups.items() if group.key.failure]
         chosen.sort(key=lambda pair: (-pair[0].count, pair[1]))
-        return tuple(self._build(i, group, tally) for group, i in chosen)
+        return tuple(self._build(i, group, tally, born or {}) for group, i in chosen)
 
     def notices(self, tally: Tally, limit: int, rank: Callable[[LogEntry], int]) -> tuple[ErrorGroup, ...]:
         """The `limit` notices of lowest rank, the rarest first."""
         chosen = [(rank(group.latest), group.count, i) for i, group in self._groups.items() if not group.key.failure]
-        return tuple(self._build(i, self._groups[i], tally) for _, _, i in sorted(chosen)[:limit])
+        return tuple(self._build(i, self._groups[i], tally, {}) for _, _, i in sorted(chosen)[:limit])
 
-    def _build(self, fingerprint: Fingerprint, group: _Group, tally: Tally) -> ErrorGroup:
+    def _build(self, fingerprint: Fingerprint, group: _Group, tally: Tally, born: Births) -> ErrorGroup:
         counts = group.counts
+        seen = _seen(counts)
         first = min((count.first for count in counts), key=_order)
         latest = group.latest
         latest_sample = to_sample(latest, tally)
@@ -300,9 +306,9 @@ class Groups:
             first_seen=first.timestamp,
             last_seen=latest.timestamp,
             per_minute=_minutes(counts),
-            per_revision=_revisions(counts),
+            per_revision=_revisions(seen, born),
             services=tuple(sorted({service for c in counts for service, _ in c.places if service is not None})),
-            instances=min(_MAX_INSTANCES, len(set[str]().union(*(count.instances for count in counts)))),
+            instances=min(_MAX_INSTANCES, len(set[str]().union(*(one.instances for one in seen.values())))),
             first=latest_sample if first is latest else to_sample(first, tally),
             latest=latest_sample,
             trace=trace,
@@ -362,18 +368,32 @@ def _minutes(counts: Iterable[_Count]) -> Mapping[int, int]:
     return dict(sorted(total.items()))
 
 
-def _revisions(counts: Sequence[_Count]) -> tuple[RevisionCount, ...]:
+def _seen(counts: Sequence[_Count]) -> dict[Place, _Seen]:
+    """The counts of one group, put together by place."""
     total: dict[Place, _Seen] = {}
     for count in counts:
         for place, seen in count.places.items():
-            known = total.get(place)
-            if known is None:
-                total[place] = _Seen(seen.count, seen.first, seen.last)
-            else:
-                known.count += seen.count
-                known.first = min(known.first, seen.first)
-                known.last = max(known.last, seen.last)
+            known = total.setdefault(place, _Seen(0, seen.first, seen.last))
+            known.count += seen.count
+            known.first = min(known.first, seen.first)
+            known.last = max(known.last, seen.last)
+            for instance, minute in seen.instances.items():
+                known.instances[instance] = min(minute, known.instances.get(instance, minute))
+    return total
+
+
+def _revisions(total: Mapping[Place, _Seen], born: Births) -> tuple[RevisionCount, ...]:
+    begin = int(min(seen.first for seen in total.values()).timestamp()) // 60
     return tuple(
-        RevisionCount(service, revision, seen.count, seen.first, seen.last)
-        for (service, revision), seen in sorted(total.items(), key=lambda item: (item[0][0] or "", item[0][1] or ""))
+        RevisionCount(place[0], place[1], seen.count, seen.first, seen.last, _leads(seen, born.get(place, {}), begin))
+        for place, seen in sorted(total.items(), key=lambda item: (item[0][0] or "", item[0][1] or ""))
     )
+
+
+def _leads(seen: _Seen, born: Mapping[str, int], begin: int) -> dict[int, int]:
+    """Minutes from the birth of an instance after `begin` to its first occurrence, to how many instances took so long."""
+    leads: dict[int, int] = {}
+    for instance, minute in seen.instances.items():
+        if (birth := born.get(instance)) is not None and birth > begin:
+            leads[minute - birth] = leads.get(minute - birth, 0) + 1
+    return dict(sorted(leads.items()))

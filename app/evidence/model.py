@@ -390,13 +390,18 @@ class GroupKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RevisionCount:
-    """How often a group was seen on one revision of one service; `revision` None: the entries name none."""
+    """How often a group was seen on one revision of one service; `revision` None: the entries name none.
+
+    `leads` tells what a start is worth: of the instances whose first entry came after the group had begun, how many minutes
+    passed from it to their first occurrence, to the number of such instances.
+    """
 
     service: ServiceName | None
     revision: RevisionName | None
     count: int
     first_seen: datetime
     last_seen: datetime
+    leads: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,7 +440,8 @@ class Exposure:
 
     Maps are epoch minute to count. `requests`: request-log entries. `starts`: instances seen for the first time, or
     platform lines that announce one. `server_errors`: requests answered with 5xx. `commit`: what the `commit-sha` label of
-    its entries claims, as written; None when no entry carries one.
+    its entries claims, as written; None when no entry carries one. `lives`: minutes from the first to the last entry of an
+    instance, to the number of such instances.
     """
 
     service: ServiceName
@@ -446,6 +452,7 @@ class Exposure:
     first_seen: datetime
     last_seen: datetime
     commit: str | None = None
+    lives: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,9 @@ class Observer:
         self._fingerprints = groups.fingerprints
         deploys = deploy_events([(entry, to_sample(entry, self._tally)) for entry in _newest(self._deploys)])
         return Observations(
-            groups=groups.failures(self._tally),
+            groups=groups.failures(
+                self._tally, {exposed.place: exposed.births() for exposed in self._exposed.values()}
+            ),
             notices=groups.notices(self._tally, _MAX_NOTICES, _notice_rank),
             exposure=self._exposures(),
             deploys=deploys,
@@ -232,7 +234,7 @@ def _commit_of_pod(labels: Mapping[str, str]) -> str | None:
 
 
 class _Exposed:
-    """What one place was exercised with, while it is counted. `instances`: the minute in which each was first seen."""
+    """What one place was exercised with, while it is counted. `instances`: the minutes of the first and last entry of each."""
 
     __slots__ = ("announced", "commit", "errors", "first", "instances", "last", "place", "requests")
 
@@ -244,7 +246,7 @@ class _Exposed:
         self.requests: dict[int, int] = {}
         self.errors: dict[int, int] = {}
         self.announced: dict[int, int] = {}
-        self.instances: dict[str, int] = {}
+        self.instances: dict[str, tuple[int, int]] = {}
 
     def hear(self, writer: Writer, minute: int) -> None:
         """Take what the writer of an entry tells of itself. Once a minute is enough."""
@@ -257,8 +259,13 @@ class _Exposed:
             self.commit = _commit_of_pod(labels)
         if instance is not None:
             seen = self.instances.get(instance)
-            if (seen is None and len(self.instances) < _MAX_INSTANCES) or (seen is not None and minute < seen):
-                self.instances[instance] = minute
+            if seen is None:
+                if len(self.instances) < _MAX_INSTANCES:
+                    self.instances[instance] = (minute, minute)
+            elif minute > seen[1]:
+                self.instances[instance] = (seen[0], minute)
+            elif minute < seen[0]:
+                self.instances[instance] = (minute, seen[1])
 
     def add(self, entry: LogEntry, at: datetime, minute: int) -> None:
         if at > self.last:
@@ -282,8 +289,11 @@ class _Exposed:
         # Both tell of the same starts, so they are not added up.
         if sum(starts.values()) < len(self.instances):
             starts = dict[int, int]()
-            for minute in self.instances.values():
+            for minute, _ in self.instances.values():
                 starts[minute] = starts.get(minute, 0) + 1
+        lives: dict[int, int] = {}
+        for first, last in self.instances.values():
+            lives[last - first] = lives.get(last - first, 0) + 1
         return Exposure(
             service,
             revision,
@@ -293,4 +303,8 @@ class _Exposed:
             first_seen=self.first,
             last_seen=self.last,
             commit=self.commit,
+            lives=dict(sorted(lives.items())),
         )
+
+    def births(self) -> dict[str, int]:
+        return {instance: first for instance, (first, _) in self.instances.items()}

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from app.diagnosis.carried import Step, follow, reverted_by, settle
+from app.diagnosis.carried import Carries, Step, follow, reverted_by, settle
 from app.diagnosis.changes import parse_patch
 from app.errors import SourceRefused
 from app.evidence.model import Commit, CommitSha, Containment, ContainmentFact, LineBlame
@@ -364,12 +364,12 @@ class GitHubHistory:
             except _Spent:
                 whole = None
             if commit.sha in (merged or ()):
-                steps.append(_step(commit, "the commit that its pull request was merged as"))
+                steps.append(_step(commit, Carries.PULL_REQUEST))
             elif whole is None:
                 unread += 1
                 steps.append(_step(commit))
             elif set(_paths(whole)) & set(paths):
-                same = "which makes the same change" if _lines(whole) == _lines(own) and _significant(own) else None
+                same = Carries.SAME if _lines(whole) == _lines(own) and _significant(own) else None
                 inverse = _lines(whole) == _lines(own, inverse=True) and _significant(own)
                 steps.append(_step(commit, same, inverse=inverse))
         if unread:
@@ -606,7 +606,7 @@ def _unknown(fix: CommitSha, running: CommitSha, reason: str) -> ContainmentFact
     return ContainmentFact(fix, running, Containment.UNKNOWN, None, reason)
 
 
-def _step(commit: Commit, same: str | None = None, *, inverse: bool = False) -> Step:
+def _step(commit: Commit, same: Carries | None = None, *, inverse: bool = False) -> Step:
     return Step(commit.sha, commit.subject, f"{commit.subject}\n\n{commit.body}", same, inverse)
 
 

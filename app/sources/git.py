@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.diagnosis.carried import Step, Trail, follow, reverted_by, settle
+from app.diagnosis.carried import Carries, Step, Trail, follow, reverted_by, settle
 from app.diagnosis.changes import parse_patch
 from app.errors import BadInput, SourceRefused
 from app.evidence.model import (
@@ -379,17 +379,17 @@ class Clone:
 
     async def _patches(
         self, fix: str, running: str, base: str | None, *, squashed: bool
-    ) -> tuple[dict[str, str], str | None]:
+    ) -> tuple[dict[str, Carries], str | None]:
         """Patch identities that carry the fix, each with what it then is, and the identity of the inverse change."""
         parents = (await self._out("rev-list", "--max-count=1", "--parents", fix)).decode().split()[1:]
         before = parents[0] if parents else _EMPTY_TREE
         own = await self._diff_tree(before, fix)
-        same: dict[str, str] = {}
+        same: dict[str, Carries] = {}
         undone = None
         if _significant(own):
             inverse = await self._patch_ids(await self._diff_tree(fix, before), name=fix)
             own_id = await self._patch_ids(own, name=fix)
-            same |= dict.fromkeys(own_id.values(), "which makes the same change")
+            same |= dict.fromkeys(own_id.values(), Carries.SAME)
             undone = next(iter(inverse.values()), None)
         if squashed and base is not None:
             for tip in await self._tips(fix, running):
@@ -399,7 +399,7 @@ class Clone:
                 whole = await self._diff_tree(fork, tip)
                 if _significant(whole):
                     for patch in (await self._patch_ids(whole, name=tip)).values():
-                        same.setdefault(patch, "which makes the changes of its branch as one commit")
+                        same.setdefault(patch, Carries.BRANCH)
         return same, undone
 
     async def _tips(self, fix: str, running: str) -> list[str]:

@@ -6,10 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.diagnosis.silence import Silence, judge_silence
+from app.diagnosis.silence import Restarts, Silence, judge_silence
 
 
-def judge(failing: Iterable[int], *, before: int = 120, after: int = 240, rate: int = 10, lead: int = 0) -> Silence:
+def judge(
+    failing: Iterable[int],
+    *,
+    before: int = 120,
+    after: int = 240,
+    rate: int = 10,
+    lead: int = 0,
+    restarts: Restarts | None = None,
+) -> Silence:
     """`before` minutes of exposure with failures in the `failing` ones, then `after` silent minutes."""
     silence = judge_silence(
         "requests",
@@ -17,6 +25,7 @@ def judge(failing: Iterable[int], *, before: int = 120, after: int = 240, rate: 
         dict.fromkeys(failing, 1),
         dict.fromkeys(range(before, before + after), rate),
         lead,
+        restarts or Restarts(),
     )
     assert silence is not None
     return silence
@@ -44,6 +53,7 @@ def test_many_failures_in_one_burst_are_one_event() -> None:
 
 def test_one_long_outage_that_lasted_to_the_fix_is_told_from_one_that_had_ended() -> None:
     assert judge(range(60, 120)).convincing
+    assert judge(range(80, 120)).burst_ended
     assert judge(range(40, 100)).burst_ended
     assert not judge(range(40, 100), after=5000).convincing
 
@@ -55,9 +65,40 @@ def test_quiet_that_is_no_longer_than_usual_proves_nothing() -> None:
     assert judge(bursts, before=484, after=900).convincing
 
 
-@pytest.mark.parametrize(("minutes", "convincing"), [(30, False), (130, True)])
-def test_silence_lasts_as_long_as_the_failures_were_watched(minutes: int, convincing: bool) -> None:
+@pytest.mark.parametrize(("minutes", "convincing"), [(179, False), (180, True)])
+def test_silence_lasts_half_as_long_again_as_the_failures_were_watched(minutes: int, convincing: bool) -> None:
     assert judge(range(120), after=minutes).convincing is convincing
+
+
+@pytest.mark.parametrize(
+    ("leads", "asked"),
+    [({0: 2}, 180), ({0: 3}, 120), ({0: 2, 55: 1}, 120), ({0: 2, 61: 1}, 122)],
+    ids=["too few new ones", "new ones fail at once", "soon enough", "one took longer"],
+)
+def test_new_instances_that_fail_too_say_what_a_restart_is_worth(leads: dict[int, int], asked: int) -> None:
+    assert judge(range(120), restarts=Restarts(leads)).needed_minutes == asked
+
+
+@pytest.mark.parametrize(("failing", "proven", "unproven"), [(10, 30, 60), (90, 90, 135), (1000, 120, 1440)])
+def test_how_long_silence_must_last_has_bounds(failing: int, proven: int, unproven: int) -> None:
+    assert judge(range(failing), before=failing).needed_minutes == unproven
+    assert judge(range(failing), before=failing, restarts=Restarts({0: 3})).needed_minutes == proven
+
+
+@pytest.mark.parametrize(
+    ("lives", "enough"), [({}, True), ({19: 100}, False), ({20: 2}, False), ({20: 3}, True), ({60: 1}, True)]
+)
+def test_instances_with_the_fix_live_three_times_as_long_as_the_slowest_took_to_fail(
+    lives: dict[int, int], enough: bool
+) -> None:
+    assert judge(range(120), restarts=Restarts({0: 2, 20: 1}, lives)).convincing is enough
+
+
+def test_a_revision_that_goes_on_failing_beside_the_fix_asks_for_no_longer_silence() -> None:
+    served, failing = dict.fromkeys(range(120), 10), dict.fromkeys(range(360), 1)
+    silence = judge_silence("requests", served, failing, dict.fromkeys(range(120, 360), 10))
+    assert silence is not None
+    assert (silence.needed_minutes, silence.convincing) == (180, True)
 
 
 def test_a_fault_that_took_long_to_show_needs_as_long_to_be_called_gone() -> None:

@@ -284,3 +284,27 @@ def test_a_warning_of_a_cluster_is_a_failure_by_its_reason(reason: str, severity
     assert group.failure is failure
     assert group.services == ("shop",)
     assert group.per_revision[0].revision == "shop@6d4cf56db6"
+
+
+def test_instances_tell_how_soon_after_their_start_they_failed_and_how_long_they_lived() -> None:
+    def at(minute: int, instance: str, **fields: Any) -> dict[str, Any]:
+        return raw(minute * 60, instance=instance, **fields)
+
+    fails = {"severity": "ERROR", "textPayload": "payment refused"}
+    says = {"severity": "INFO", "textPayload": "listening"}
+    entries = [
+        at(0, "there before", **says),
+        at(5, "there before", **fails),
+        at(5, "as old as the fault", **says),
+        at(9, "as old as the fault", **fails),
+        at(10, "new", **says),
+        at(17, "new", **fails),
+        at(18, "new", **fails),
+        at(20, "fails at once", **fails),
+        at(20, "never fails", **says),
+        at(50, "never fails", **says),
+    ]
+    for order in (entries, entries[::-1]):
+        seen = observe(order)
+        assert seen.groups[0].per_revision[0].leads == {0: 1, 7: 1}
+        assert seen.exposure[0].lives == {0: 1, 4: 1, 5: 1, 8: 1, 30: 1}

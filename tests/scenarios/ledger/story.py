@@ -79,6 +79,8 @@ class _Revision:
     starts: dict[int, int] = field(default_factory=dict[int, int])
     errors: dict[int, int] = field(default_factory=dict[int, int])
     other_entries: list[int] = field(default_factory=list[int])
+    leads: dict[int, int] = field(default_factory=dict[int, int])
+    lives: dict[int, int] = field(default_factory=dict[int, int])
 
 
 class Story:
@@ -123,6 +125,14 @@ class Story:
         """Entries that are no failures and no requests."""
         self._revisions[name].other_entries += minutes
 
+    def restarted(self, name: str, leads: Mapping[int, int]) -> None:
+        """Instances that started while it failed, by the minutes that each took to fail."""
+        self._revisions[name].leads |= leads
+
+    def lived(self, name: str, lives: Mapping[int, int]) -> None:
+        """Instances by the minutes that each was seen to live."""
+        self._revisions[name].lives |= lives
+
     def live(self, name: str, percent: int | None, *, ready: bool | None = True) -> None:
         """What the platform's API says of a revision now."""
         service = self._revisions[name].service
@@ -155,13 +165,13 @@ class Story:
         """None when nothing failed."""
         per_minute: dict[int, int] = {}
         counts: list[RevisionCount] = []
-        sources = [(r.service, RevisionName(name), r.errors) for name, r in self._revisions.items()]
-        for service, name, errors in [*sources, (SERVICE, None, self._nameless)]:
+        sources = [(r.service, RevisionName(name), r.errors, r.leads) for name, r in self._revisions.items()]
+        for service, name, errors, leads in [*sources, (SERVICE, None, self._nameless, dict[int, int]())]:
             for minute, count in errors.items():
                 per_minute[epoch(minute)] = per_minute.get(epoch(minute), 0) + count
             if errors:
                 first, last = at(min(errors) + 0.5), at(max(errors) + 0.5)
-                counts.append(RevisionCount(service, name, sum(errors.values()), first, last))
+                counts.append(RevisionCount(service, name, sum(errors.values()), first, last, leads))
         if not counts:
             return None
         total = sum(per_minute.values())
@@ -203,6 +213,7 @@ class Story:
                         at(min(minutes)),
                         at(max(minutes) + 0.5),
                         told.commit,
+                        lives=told.lives,
                     )
                 )
         group = self.group()

@@ -112,6 +112,7 @@ async def test_starts_that_succeed_are_the_exposure_of_a_fault_at_start(repo: Re
     story.starts("api-1", range(0, 120, 2))
     story.errors("api-1", range(0, 120, 2))
     story.instances = 60
+    story.restarted("api-1", {0: 59})
     story.starts("api-2", range(120, 360, 10))
     assert await story.verdict(story.fix) is FixVerdict.EFFECTIVE
 
@@ -130,7 +131,66 @@ async def test_every_revision_with_the_fix_adds_to_the_silence(repo: Repository)
     assert "api-3 has it and is silent since 2025-09-15 10:00:00 UTC: 5,800 requests" in await story.because(story.fix)
 
 
+async def test_instances_that_failed_at_once_though_they_were_new_rule_a_restart_out(repo: Repository) -> None:
+    story = Deployed(repo, until=260)
+    story.requests("api-1", range(120))
+    story.requests("api-2", range(120, 260))
+    story.errors("api-1", range(0, 120, 3))
+    assert await story.verdict(story.fix) is FixVerdict.TOO_EARLY
+    assert "few instances tell whether a restart alone helps, so 2 h 57 min of silence" in await story.because(
+        story.fix
+    )
+    story.restarted("api-1", {0: 2, 3: 2})
+    assert await story.verdict(story.fix) is FixVerdict.EFFECTIVE
+    because = await story.because(story.fix)
+    assert "4 instances that started while it failed took up to 3 min to fail" in because
+
+
+async def test_where_both_served_side_by_side_the_old_one_must_have_gone_on_failing(repo: Repository) -> None:
+    story = Deployed(repo, until=600)
+    story.traffic(400, {"api-2": 100})
+    story.requests("api-1", range(400))
+    story.requests("api-2", range(120, 600))
+    story.errors("api-1", range(0, 400, 3))
+    assert await story.verdict(story.fix) is FixVerdict.EFFECTIVE
+
+
 # --- too early ---
+
+
+async def test_the_fix_is_not_why_when_the_old_revision_fell_silent_at_the_same_time(repo: Repository) -> None:
+    story = Deployed(repo, until=600)
+    story.traffic(400, {"api-2": 100})
+    story.requests("api-1", range(400))
+    story.requests("api-2", range(120, 600))
+    story.errors("api-1", range(0, 120, 3))
+    assert await story.verdict(story.fix) is FixVerdict.TOO_EARLY
+    assert "had stopped by themselves" in await story.because(story.fix)
+
+
+async def test_instances_that_took_hours_to_fail_ask_for_twice_as_long_a_silence(repo: Repository) -> None:
+    story = Deployed(repo, until=460)
+    story.requests("api-1", range(120))
+    story.requests("api-2", range(120, 460))
+    story.errors("api-1", range(0, 120, 3))
+    story.restarted("api-1", {2: 5, 180: 1})
+    assert await story.verdict(story.fix) is FixVerdict.TOO_EARLY
+    assert "took up to 3 h to fail, so 6 h of silence are asked for" in await story.because(story.fix)
+
+
+@pytest.mark.parametrize(
+    ("lives", "verdict"), [({20: 30}, FixVerdict.TOO_EARLY), ({20: 30, 240: 1}, FixVerdict.EFFECTIVE)]
+)
+async def test_instances_that_never_live_long_enough_to_fail_prove_nothing(
+    repo: Repository, lives: dict[int, int], verdict: FixVerdict
+) -> None:
+    story = Deployed(repo)
+    story.requests("api-1", range(120))
+    story.requests("api-2", range(120, 360))
+    story.errors("api-1", range(0, 120, 3))
+    story.restarted("api-1", {40: 2, 60: 1})
+    story.lived("api-2", lives)
+    assert await story.verdict(story.fix) is verdict
 
 
 async def test_few_requests_since_are_too_early(repo: Repository) -> None:
