@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -448,6 +448,9 @@ def _outage(context: ExceptionContext, *, sqlite: bool) -> str | None:
     return None
 
 
+_Arrival = tuple[StoredDelivery, asyncio.Future[None]]
+
+
 class Inbox:
     """Makes deliveries durable, many in one commit, and then hands them on.
 
@@ -459,7 +462,7 @@ class Inbox:
     def __init__(self, archive: Archive, hand_on: Callable[[StoredDelivery], None]) -> None:
         self._archive = archive
         self._hand_on = hand_on
-        self._arrivals: queue.SimpleQueue[tuple[StoredDelivery, Future[None]] | None] = queue.SimpleQueue()
+        self._arrivals: queue.SimpleQueue[_Arrival | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="inbox", daemon=True)
         self._pending: list[StoredDelivery] = []
 
@@ -478,9 +481,9 @@ class Inbox:
 
     async def store(self, delivery: StoredDelivery) -> None:
         """Returns when the delivery is on disk. A known one is kept as it is, unless it had been given up."""
-        future: Future[None] = Future()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._arrivals.put((delivery, future))
-        await asyncio.wrap_future(future)
+        await future
 
     def _write(self) -> None:
         running = True
@@ -501,9 +504,9 @@ class Inbox:
                 _log.exception("stored deliveries cannot be handed on yet")
                 pause = 1.0
 
-    def _arrived(self, wait: float | None, *, running: bool) -> tuple[list[tuple[StoredDelivery, Future[None]]], bool]:
+    def _arrived(self, wait: float | None, *, running: bool) -> tuple[list[_Arrival], bool]:
         """What came in; waits `wait` seconds for a first one, without end when None. False: `stop` was called."""
-        batch: list[tuple[StoredDelivery, Future[None]]] = []
+        batch: list[_Arrival] = []
         if not running:
             return batch, running
         try:
@@ -528,7 +531,7 @@ class Inbox:
                 with self._archive.engine.begin() as connection:
                     connection.execute(_QUEUED, [{"guid": guid} for guid in handed])
 
-    def _commit(self, batch: Sequence[tuple[StoredDelivery, Future[None]]]) -> None:
+    def _commit(self, batch: Sequence[_Arrival]) -> None:
         now = _ms(datetime.now(UTC))
         fresh: list[StoredDelivery] = []
         try:
@@ -539,12 +542,30 @@ class Inbox:
                     if row is not None:
                         fresh.append(StoredDelivery(delivery.guid, delivery.event, delivery.subject, row[0]))
         except Exception as error:  # whoever waits must hear of it; the delivery is then answered with an error
-            for _, future in batch:
-                future.set_exception(error)
+            _release(batch, error)
             return
         self._pending.extend(fresh)
-        for _, future in batch:
-            future.set_result(None)
+        _release(batch, None)
+
+
+def _release(batch: Sequence[_Arrival], error: Exception | None) -> None:
+    """One call into the loop for the whole batch: waking it up costs more than the answer."""
+
+    def settle(futures: Sequence[asyncio.Future[None]]) -> None:
+        for future in futures:
+            if future.done():
+                continue  # whoever waited is gone
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+    by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for _, future in batch:
+        by_loop.setdefault(future.get_loop(), []).append(future)
+    for loop, futures in by_loop.items():
+        with suppress(RuntimeError):  # a loop that was closed meanwhile: nobody waits
+            loop.call_soon_threadsafe(settle, futures)
 
 
 _STORE = text(
