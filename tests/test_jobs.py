@@ -7,14 +7,14 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from app.archive import Archive
 from app.errors import ConfigError
-from app.jobs import RECOVERIES, Jobs, JobState, Later, lock_store
+from app.jobs import RECOVERIES, Jobs, JobState, Later, _tick, lock_store
 from tests.fakes.service import eventually
 from tests.fakes.stores import postgres, store
 
@@ -130,6 +130,40 @@ def test_jobs_of_one_order_do_not_overlap(store: str) -> None:
             made.enqueue("long", "short", id=f"same{number}", order="1#1")
         eventually(lambda: len(notebook.ran) == 3)
         assert notebook.most == 1
+
+
+def test_a_busy_issue_keeps_no_other_waiting(store: str) -> None:
+    notebook = Notebook()
+    with jobs(store, notebook) as made:
+        for number in range(12):
+            made.enqueue("long", "short", id=f"busy{number}", order="1#1")
+        made.enqueue("note", "other", id="other", order="2#1")
+        eventually(lambda: made.status("other") is JobState.DONE)
+        assert made.status("busy11") is JobState.WAITING
+
+
+def test_a_delayed_job_outlives_the_process_and_runs_once(store: str) -> None:
+    first, second = Notebook(), Notebook()
+    with jobs(store, first) as made:
+        made.enqueue_in(timedelta(seconds=1), "note", "a", id="one")
+    with jobs(store, second) as made:
+        eventually(lambda: made.status("one") is JobState.DONE)
+        made.enqueue_in(timedelta(0), "note", "again", id="one")
+        made.enqueue("note", "last", id="last")
+        eventually(lambda: made.status("last") is JobState.DONE)
+    assert first.ran + second.ran == [("a", 1), ("last", 1)]
+
+
+def test_a_tick_that_two_processes_see_is_one_job(store: str) -> None:
+    """Every process on Postgres ticks; a clock that was set back ticks twice."""
+    notebook = Notebook()
+    with jobs(store, notebook) as made:
+        at, context = datetime(2026, 1, 2, 12, 5, tzinfo=UTC), {"name": "sweep", "kind": "note", "argument": "x"}
+        for _ in range(2):
+            _tick(at, context)
+        made.enqueue("note", "last", id="last")
+        eventually(lambda: made.status("last") is JobState.DONE)
+        assert notebook.ran == [("x", 1), ("last", 1)]
 
 
 def test_a_schedule_ticks_and_is_replaced(store: str) -> None:
