@@ -272,37 +272,40 @@ ORDER: Mapping[str, float] = {
 outranks its rivals, tested on projects left out, then rounded; docs/decisions/0008-matching.md has the figures and names
 the five that are set by judgement."""
 FIT: Mapping[str, float] = {
-    "file": 1.1,  # a file of the trace
-    "function": 0.6,
-    "line": 1.9,
-    "focus": 1.7,
-    "source": 0.7,
+    "file": 0.8,  # a file of the trace
+    "function": 0.9,
+    "line": 2.2,
+    "focus": 1.5,
+    "source": 1.1,
     "call": 0.7,
-    "guard": 0.2,  # near a frame, a check of the kind that the fault asks for
-    "already": -0.8,
-    "message": 2.8,
-    "message_named": 1.5,
-    "message_removed": 0.4,
-    "stack": 1.5,
-    "stack_named": 1.5,
+    "already": -1.8,
+    "file_implicit": 0.6,
+    "call_implicit": 0.8,
+    "message": 2.2,
+    "message_elsewhere": 2.9,
+    "message_named": 1.4,
+    "message_removed": 0.5,
+    "stack": 1.7,
+    "stack_named": 1.7,
     "told": 1.0,
-    "size": -1.0,
-    "spread": -1.1,
+    "size": -2.0,
+    "spread": -1.4,
     "tests_only": -2.0,
     "docs_only": -3.0,
     "cosmetic": -2.0,
     "merge": -1.0,
 }
 """What each is worth when it is asked whether a commit has to do with the fault at all. Nothing in it is relative: of commits
-that are all about something else, one is always the best."""
-_STANDS_OUT = 0.46
-_WORTH = 0.47
-_DOUBT = 3.2
-"""score = logistic(worth x sum + stands-out x lead - doubt), fitted to "this is the fix" where half of the cases have none.
-The lead is over the best other commit: among rivals that tie alike, each is less likely the one."""
+that are all about something else, one is always the best. Fitted with "none of them" as one more answer."""
+_WORTH = 0.62
+_STANDS_OUT = 0.31
+_DOUBT = 3.55
+"""score = logistic(worth x sum + stands-out x lead - doubt): how likely the commit is the fix, where half of the cases have
+none. The lead is over the best other patch: among rivals that tie alike, each is less likely the one."""
 _PASSING = 0.5
 """The sum that a commit reaches which has nothing to do with the error; the rival where there is no better one."""
-_CUT_OFF = 0.45
+_CUT_OFF = 0.5
+"""More likely the fix than not."""
 
 
 def match_commits(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFacts) -> tuple[Match, ...]:
@@ -313,12 +316,17 @@ def match_commits(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFa
     """
     error, measured = measure_all(group, commits, facts)
     sums = [_sum(FIT, one) for _, one in measured]
-    best, second = sorted([*sums, _PASSING, _PASSING], reverse=True)[:2]
+    # A backport is no rival of the commit that it repeats.
+    patches = [change.texts[:2] for change, _ in measured]
+    of_patch: dict[tuple[str, str], float] = {}
+    for patch, total in zip(patches, sums, strict=True):
+        of_patch[patch] = max(total, of_patch.get(patch, total))
+    best, second = sorted([*of_patch.values(), _PASSING, _PASSING], reverse=True)[:2]
     matches: list[Match] = []
     limit = 1.0
     for place in sorted(range(len(measured)), key=lambda place: -_sum(ORDER, measured[place][1])):
         change, one = measured[place]
-        lead = sums[place] - (second if sums[place] == best else best)
+        lead = sums[place] - (second if of_patch[patches[place]] == best else best)
         # No commit fits better than one before it: where order and fit disagree, neither is sure.
         limit = min(limit, 1 / (1 + math.exp(_DOUBT - _WORTH * sums[place] - _STANDS_OUT * lead)))
         matches.append(_judge(error, change, one, round(limit, 4)))

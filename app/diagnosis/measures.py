@@ -627,7 +627,6 @@ def _measure(error: ReadError, change: ReadChange, rarity: Mapping[str, float]) 
         "focus": measured.focus,
         "source": measured.source.value,
         "call": measured.call.value,
-        "guard": measured.guard.value,
         "already": measured.already.value,
         "message": message,
         # What no frame leads to, words alone can find.

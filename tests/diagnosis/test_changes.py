@@ -373,9 +373,27 @@ def test_a_package_that_looks_like_a_library_is_the_repositorys_own_when_its_com
 
 
 def test_a_rival_that_ties_alike_makes_each_less_sure():
-    twin = commit(PATCH, sha="b" * 40)
+    twin = commit(PATCH.replace("is None", "== None"), sha="b" * 40)
     alone = match_commits(NONE_PRICE, [commit(PATCH)], HistoryFacts())[0].score
     assert alone > match_commits(NONE_PRICE, [commit(PATCH), twin], HistoryFacts())[0].score
+
+
+def test_a_backport_is_no_rival_of_the_commit_that_it_repeats():
+    alone = match_commits(NONE_PRICE, [commit(PATCH)], HistoryFacts())[0]
+    backport = commit(PATCH, sha="b" * 40)
+    both = match_commits(NONE_PRICE, [commit(PATCH), backport], HistoryFacts())
+    assert [match.fits for match in both] == [True, True]
+    # Words that two commits have are less rare, which is all that the second one takes away.
+    assert alone.score - both[0].score < 0.1
+
+
+def test_a_fault_of_the_language_fits_a_commit_to_its_file_where_a_raised_one_does_not():
+    place = frame("/app/shop/orders.py", "total", 58)
+    nearby = commit(one_file("shop/orders.py", "-    x = compute()", "+    x = other()", start=70))
+    null = group("AttributeError", "'NoneType' object has no attribute 'value'", place)
+    rule = group("OrderError", "order refused", place)
+    assert match_commits(null, [nearby], HistoryFacts())[0].fits
+    assert not match_commits(rule, [nearby], HistoryFacts())[0].fits
 
 
 def test_the_best_of_unrelated_commits_does_not_fit_for_being_the_best():
