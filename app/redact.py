@@ -84,7 +84,9 @@ class _Rule:
     """`triggers`: lower-case substrings, one of which the text must hold; empty: always tried.
 
     `replace` gives what stands for the whole match, or None to leave it. `shape`: a cheap pattern without which the rule
-    finds nothing in a text. `whole`: what the rule cuts may lie lines away from its trigger; otherwise only lines that
+    finds nothing in a text. `starts`: lower-case beginnings, one of which each match has, so that it is tried there only and
+    costs nothing elsewhere, however long a line is. `near`: how far before a trigger a match begins at most; then as well
+    nothing else is looked at. `whole`: what the rule cuts may lie lines away from its trigger; otherwise only lines that
     hold a trigger are looked at, each with the one below it.
     """
 
@@ -94,6 +96,8 @@ class _Rule:
     replace: Callable[[re.Match[str]], str | None]
     shape: re.Pattern[str] | None = None
     whole: bool = False
+    starts: tuple[str, ...] = ()
+    near: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ def _apply(rule: _Rule | _Scan, text: str, lower: str = "") -> tuple[str, int]:
     if rule.shape is not None and rule.shape.search(text) is None:
         return text, 0
     cuts = 0
+    pieces: list[str] = []
 
     def one(match: re.Match[str]) -> str:
         nonlocal cuts
@@ -122,9 +127,23 @@ def _apply(rule: _Rule | _Scan, text: str, lower: str = "") -> tuple[str, int]:
         return new
 
     # A letter whose lower case is longer than itself moves all places behind it.
+    if rule.starts and len(lower) == len(text):
+        done = 0
+        for at in _places_of(rule.starts, lower):
+            if at >= done and (match := rule.pattern.match(text, at)) is not None:
+                pieces += [text[done:at], one(match)]
+                done = match.end()
+        return "".join([*pieces, text[done:]]), cuts
+    if rule.near and len(lower) == len(text):
+        done = 0
+        for at in _places_of(rule.triggers, lower):
+            start = max(done, at - rule.near)
+            while start <= at and (match := rule.pattern.search(text, start, at + _BEHIND)) is not None:
+                pieces += [text[done : match.start()], one(match)]
+                start = done = match.end()
+        return "".join([*pieces, text[done:]]), cuts
     if rule.whole or not rule.triggers or len(lower) != len(text) or "\n" not in text:
         return rule.pattern.sub(one, text), cuts
-    pieces: list[str] = []
     done = 0
     for start, end in _lines_with(rule.triggers, lower):
         window = text[start:end]
@@ -132,6 +151,20 @@ def _apply(rule: _Rule | _Scan, text: str, lower: str = "") -> tuple[str, int]:
             pieces += [text[done:start], rule.pattern.sub(one, window)]
             done = end
     return "".join([*pieces, text[done:]]), cuts
+
+
+_BEHIND = 700
+"""Characters from a trigger on to where the longest match of a rule with `near` ends at most."""
+
+
+def _places_of(starts: tuple[str, ...], lower: str) -> list[int]:
+    places: set[int] = set()
+    for start in starts:
+        at = lower.find(start)
+        while at >= 0:
+            places.add(at)
+            at = lower.find(start, at + 1)
+    return sorted(places)
 
 
 def _lines_with(triggers: tuple[str, ...], lower: str) -> list[tuple[int, int]]:
@@ -219,7 +252,8 @@ _HARMLESS_VALUE = re.compile(
 # key=value, "key": "value", key => value, <key>value, \"key\": \"value\", {"key": {"value": "..."}}; with a comma only where
 # the key itself is quoted, as in ('x-api-key', '...'). Possessive, so that a long word costs one look.
 _NAME_AND_SEPARATOR = re.compile(
-    r"(?<![\w.-])([\w.-]{2,80}+)(?:(?:\\{0,7}+[\"'`\]]{0,2}+|&quot;|\\u0022)\s{0,20}+(?:=>|[:?]=|->|:(?!:)|={1,3}"
+    r"(?<![\w.-])([\w.-]{2,80}+)(?:(?:\\{0,7}+[\"'`\]]{0,2}+(?::(?:protected|private)\])?+"
+    r"(?: ?\[(?:hidden|masked|required)?\])?+|&quot;|\\u0022)\s{0,20}+(?:=>|[:?]=|->|:(?!:)|={1,3}"
     r"|>|&gt;|;s:\d{1,5}:(?=\"))"
     r"|\\{0,7}+[\"']\s{0,3}+(?P<listed>,))"
     r"\s{0,20}+(?:[>|][+-]?[ \t]{0,9}\n\s{0,40}+)?"
@@ -263,12 +297,20 @@ def _cut_named(text: str) -> tuple[str, int]:
         if announces is None:
             continue
         # A name in quotes that ends with a sign: the quote that follows closes it.
-        if text[match.start() - 1 : match.start()] in ("`", "'") and text[match.end() - 1 : match.end() + 1] in (
-            "='",
-            ":'",
+        closed = text[match.end(1) : match.end(1) + 1] in ("`", "'")
+        if (
+            not closed
+            and text[match.start() - 1 : match.start()] in ("`", "'")
+            and text[match.end() - 1 : match.end() + 1]
+            in (
+                "='",
+                ":'",
+            )
         ):
             continue
-        end, inner, quote = _value_at(text, match.end())
+        # What a long value begins with tells whether it is one; text full of such names is not read to its end for each.
+        stop = len(text) if announces else min(len(text), match.end() + _BEGINNING)
+        end, inner, quote = _value_at(text, match.end(), stop)
         if not inner or _HARMLESS_VALUE.fullmatch(inner):
             continue
         if match["listed"] and (not quote or text[end : end + 3].lstrip("\"' ")[:1] in (":", "=")):
@@ -282,6 +324,8 @@ def _cut_named(text: str) -> tuple[str, int]:
             continue  # the next line of a text that ends in `password:`
         if not announces and not _weak(name, inner):
             continue
+        if end == stop < len(text):
+            end, inner, quote = _value_at(text, match.end(), len(text))
         if not quote and _told(text, match, end, inner):
             continue
         pieces += [text[done : match.end()], f"{quote}[secret]{quote}"]
@@ -330,8 +374,11 @@ def _told(text: str, match: re.Match[str], end: int, value: str) -> bool:
     )
 
 
-def _value_at(text: str, start: int) -> tuple[int, str, str]:
-    """Where the value that begins at `start` ends, what it holds, and its quote with the backslashes before it."""
+_BEGINNING = 400
+
+
+def _value_at(text: str, start: int, stop: int) -> tuple[int, str, str]:
+    """Where the value that begins at `start` ends, at `stop` at most; what it holds, and its quote with its backslashes."""
     opening = _QUOTE.match(text, start)
     if opening and len(opening[0]) > 1:
         line_end = text.find("\n", start)
@@ -340,7 +387,7 @@ def _value_at(text: str, start: int) -> tuple[int, str, str]:
         if closing >= 0:
             return closing + len(opening[0]), text[opening.end() : closing], opening[0]
         return line_end, text[opening.end() : line_end], opening[0]
-    value = _VALUE.match(text, start)
+    value = _VALUE.match(text, start, stop)
     if value is None:
         return start, "", ""
     if value[0][0] in "\"'":
@@ -374,6 +421,7 @@ def _weak(name: str, value: str) -> bool:
     return _OPAQUE_ENOUGH.fullmatch(value) is not None and not _UUID.fullmatch(value)
 
 
+_BESIDE = ("name", "key", "env", "variable", "id", "field")
 _NAME_BESIDE = re.compile(
     r"(\b(?:name|key|env|variable|id"
     r"|field)\\{0,7}[\"']?\s{0,4}[:=]\s{0,4}\\{0,7}[\"']?([\w.-]{2,80})\\{0,7}[\"']?\s{0,4},?\s{1,40}"
@@ -386,10 +434,19 @@ def _cut_beside(text: str) -> tuple[str, int]:
     """`{"name": "DB_PASSWORD", "value": "…"}` in JSON, YAML and XML: the name of the secret is a value itself."""
     pieces: list[str] = []
     done = cuts = 0
-    for match in _NAME_BESIDE.finditer(text):
-        if match.start() < done or not _SECRET_NAME.search(match[2]) or _NOT_THE_SECRET.search(match[2]):
+    lower = text.lower()
+    # A letter whose lower case is longer than itself moves all places behind it.
+    places = _places_of(_BESIDE, lower) if len(lower) == len(text) else range(len(text))
+    for at in places:
+        match = _NAME_BESIDE.match(text, at)
+        if (
+            match is None
+            or match.start() < done
+            or not _SECRET_NAME.search(match[2])
+            or _NOT_THE_SECRET.search(match[2])
+        ):
             continue
-        end, inner, quote = _value_at(text, match.end())
+        end, inner, quote = _value_at(text, match.end(), len(text))
         if not inner or _HARMLESS_VALUE.fullmatch(inner):
             continue
         pieces += [text[done : match.end()], f"{quote}[secret]{quote}"]
@@ -431,7 +488,7 @@ def _cut_columns(text: str) -> tuple[str, int]:
 _RESOURCE_NAME = re.compile(r"[a-z][a-z0-9]{0,20}(?:-[a-z0-9]{1,20}){1,6}")
 
 
-_LETTERS = re.compile(r"[a-z]{6,40}\.?")
+_LETTERS = re.compile(r"[a-z]{6,40}\.{0,3}")
 _SAYS_IT = re.compile(r"(?:password|passphrase|passcode|pwd) (?:is|was|=|value) $")
 _STATE = re.compile(
     r"(?:\w*(?:ed|ing|able|ible|ent|ory|less|ful|ous|ish|ect|ong|ort|tion|word|thing|ly)|invalid|required|missing|empty|blank"
@@ -447,7 +504,7 @@ def _prose_value(match: re.Match[str]) -> str | None:
     if value[0] == "[" or _HARMLESS_VALUE.fullmatch(value):
         return None
     lead = match[1].lower()
-    password = lead.startswith(("pass", "pwd"))
+    password = lead.startswith(("pass", "pwd", "requirepass"))
     if lead[-1] in "\"'`" and lead.startswith("pass"):
         return match[1] + "[secret]"
     if (
@@ -521,6 +578,7 @@ def _email(match: re.Match[str]) -> str | None:
     return None if host.endswith("gserviceaccount.com") else "[email]"
 
 
+@lru_cache(maxsize=4096)
 def _ip(text: str) -> str | None:
     if text in _KEPT_ADDRESSES:
         return None
@@ -667,6 +725,10 @@ _RANDOM = 0.42
 """The same in what is random without doubt, so that a run with few or no digits needs no more."""
 
 
+_JOB = re.compile(r"(?:bq)?job_")
+"""How BigQuery names its jobs."""
+
+
 def _opaque(match: re.Match[str]) -> str | None:
     """A run that mixes cases and digits without the rhythm of words: nobody named anything like that.
 
@@ -675,7 +737,7 @@ def _opaque(match: re.Match[str]) -> str | None:
     digest unless a word that no id begins with stands before it.
     """
     text = match[0]
-    if _DIGEST.search(match.string, max(0, match.start() - 8), match.start()):
+    if _JOB.match(text) or _DIGEST.search(match.string, max(0, match.start() - 8), match.start()):
         return None
     classes = text.translate(_CLASS_TABLE)
     digits, upper = classes.count("1"), classes.count("A")
@@ -719,6 +781,7 @@ def _changes(text: str) -> float:
 
 
 _DIGIT = re.compile(r"\d")
+_USERINFO = re.compile(r"://[^\s\"'<>?]{1,510}@")
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/]{60}")
 _B64_LINE = r"[A-Za-z0-9+/]{40,}={0,2}"
 _UUID_TAIL = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -756,12 +819,14 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         _userinfo,
+        shape=_USERINFO,
     ),
     _Rule(
         "url credentials",
         ("@",),
         re.compile(r"\b([a-z][a-z0-9+.-]{1,30}+://)([^\s/@\"'<>]{1,500})@", re.IGNORECASE),
         lambda m: None if m[2] == "[secret]" else _userinfo(m),
+        shape=_USERINFO,
     ),
     _Rule(
         "dsn credentials",
@@ -847,6 +912,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             r"|(?<=key )0x[0-9a-fA-F]{64})"
         ),
         _always("[token]"),
+        shape=re.compile(r"\.atlasv1\.|[xyz]prv[1-9]|key 0x"),
     ),
     _Rule(
         "password hash",
@@ -872,6 +938,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         _keep_lead("[secret]"),
+        starts=("cookie", "set-cookie"),
     ),
     _Rule(
         "authorization",
@@ -884,6 +951,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         _keep_lead("[secret]"),
+        starts=("authorization", "proxy-authorization"),
     ),
     _Rule(
         "authorization",
@@ -895,6 +963,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         lambda m: None if _HARMLESS_VALUE.fullmatch(m[0][len(m[1]) :]) else m[1] + "[secret]",
+        starts=("authorization", "proxy-authorization"),
     ),
     _Rule(
         "bearer",
@@ -909,6 +978,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             if any(c.isdigit() for c in m[2]) or "=" in m[2] or not (m[2].islower() or m[2].istitle())
             else None
         ),
+        starts=("bearer", "basic", "negotiate", "ntlm", "ssws", "auth plain", "auth login"),
     ),
     _Rule(
         "personal number",
@@ -928,7 +998,9 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         _keep_lead("[personal-number]"),
-        shape=re.compile(r"\d(?:[ ./-]?[A-Z0-9]){0,6}[ ./-]?\d(?:[ ./-]?[A-Z0-9]){0,6}[ ./-]?\d", re.IGNORECASE),
+        starts=("ssn", "sin", "nino", "national", "cpf", "cnpj", "aadhaar", "aadhar", "pan", "dni", "nie", "codice", "nir",
+                "bsn", "tfn", "pesel", "passport", "tax", "steuer", "date", "birth", "dob", "driv", "ein", "nhs", "medicare",
+                "id", "curp", "rut", "personnummer", "social"),
     ),
     _Rule(
         "secret in prose",
@@ -966,6 +1038,19 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         _keep_lead("[secret]"),
     ),
     _Rule(
+        "named secret",
+        ("type=", "name="),
+        # The field of a form, and the part of a posted one, whose value stands on a line of its own.
+        re.compile(
+            r"(\btype=[\"']?password[\"']?[^<>\n]{0,200}?\svalue=[\"']?|\bname=[\"']?[\w.-]{0,40}(?:passw|secret|token|pwd)"
+            r"[\w.-]{0,40}[\"']?(?:;[^\n]{0,200})?\r?\n(?:[A-Z][\w-]{1,40}: [^\n]{1,200}\n)?\r?\n)(?!\[)"
+            r"[^\s\"'<>][^\n\"'<>]{2,400}",
+            re.IGNORECASE,
+        ),
+        _keep_lead("[secret]"),
+        starts=("type=", "name="),
+    ),
+    _Rule(
         "secret literal",
         ("secret", "token", "key", "pass", "sensitive", "credential"),
         re.compile(
@@ -973,6 +1058,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             r"|Credential)[A-Za-z]{0,12}\(\s?)(?:\"[^\"\n]{4,400}\"|'[^'\n]{4,400}')(?=\s?\))",
         ),
         _keep_lead("'[secret]'"),
+        starts=("secret", "sensitive", "password", "passphrase", "token", "apikey", "credential"),
     ),
     _Rule(
         "SQL",
@@ -985,7 +1071,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         lambda m: None if _HARMLESS_VALUE.fullmatch(m[2].strip("'\"")) else m[1] + "'[secret]'",
-        whole=True,
+        starts=("identified", "password"),
     ),
     _Rule(
         "SQL",
@@ -1061,25 +1147,30 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         re.compile(
             r"(\b(?:sshpass|(?:docker|podman|helm|buildah|skopeo|az|oc)\b[^\n|;]{0,80}?\blogin|sqlcmd|osql|isql"
             r"|bcp|mongo\w{0,8}|cqlsh|az|7z[a-z]?|zip|unzip"
-            r"|snowsql|smbclient|twine|mosquitto_\w{3})\b[^\n|;]{0,200}?\s-[pPU]\s{0,2}|(?<!\S)-pw\s"
+            r"|snowsql|smbclient|twine|mosquitto_\w{3})\b[^\n|;]{0,200}?\s-(?-i:[pP])\s{0,2}|(?<!\S)-pw\s"
             r"|\brclone obscure\s|\bssh-keygen\b[^\n|;]{0,100}?\s-N\s|\blftp\b[^\n|;]{0,60}?\s-u\s\w{1,40},"
             r"|\bnet user\s\S{1,60}\s|\bchpasswd\b[^\n]{0,40}?\w{1,40}:|--from-literal=[\w.-]{1,60}="
             r"|\bvault\s(?:kv\s)?(?:write|put)\s\S{1,100}\s\w{1,60}=|\bhttps?\s-a\s\w{1,40}:|\b(?:mysql"
             r"|mariadb)\w{0,10}\b[^\n|;]{0,200}?\s-p(?=\S)|\bredis-cli\b[^\n|;]{0,200}?\s-a\s{1,3}"
             r"|\bldap\w{2,10}\b[^\n|;]{0,200}?\s-w\s{1,3}|\bopenssl\b[^\n|;]{0,200}?(?:\s-[kK]\s{1,3}"
             r"|-pass\w{0,4}\spass:)|\bnet use\b[^\n|;]{0,120}?/user:\S{1,60}\s{1,3}"
-            r"|\bhtpasswd\b[^\n|;]{0,80}?\s-\w{0,4}b\w{0,4}\s\S{1,80}\s\S{1,80}\s|\brabbitmqctl\s\w{4,20}_(?:user"
+            r"|\bhtpasswd\b[^\n|;]{0,80}?\s-\w{0,4}b\w{0,4}\s\S{1,80}\s\S{1,80}\s|\brabbitmqctl\s\w{3,20}_(?:user"
             r"|password)\s\S{1,60}\s)"
             r"(\"[^\"\n]{1,200}\"|'[^'\n]{1,200}'|[^\s\"'-][^\s\"']{2,200})",
             re.IGNORECASE,
         ),
         _keep_lead("[secret]"),
+        starts=("sshpass", "docker", "podman", "helm", "buildah", "skopeo", "az", "oc", "sqlcmd", "osql", "isql", "bcp",
+                "mongo", "cqlsh", "7z", "zip", "unzip", "snowsql", "smbclient", "twine", "mosquitto_", "-pw", "rclone",
+                "ssh-keygen", "lftp", "net use", "chpasswd", "--from-literal=", "vault", "http", "mysql", "mariadb",
+                "redis-cli", "ldap", "openssl", "htpasswd", "rabbitmqctl"),
     ),
     _Rule(
         "secret option",
         ("auth",),
         re.compile(r"(\bAUTH[\"']?,?\s{1,2}(?:[\"']?default[\"']?,?\s{1,2})?[\"']?)(?=[^\s\"]{0,200}\d)(?=[^\s\"]{0,200}[A-Za-z])[^\s\"]{6,200}"),
         _keep_lead("[secret]"),
+        starts=("auth",),
     ),
     _Rule(
         "secret in prose",
@@ -1094,6 +1185,8 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         _prose_value,
+        starts=("password", "passwd", "passphrase", "passcode", "pwd", "pass", "requirepass", "secret", "token", "api",
+                "access", "private", "encryption", "signing", "master", "credential"),
     ),
     _Rule(
         "secret in prose",
@@ -1104,6 +1197,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         lambda m: m[1] + "[secret]" if _DIGIT.search(m[2]) or _NO_WORD.search(m[2]) else None,
+        starts=("credential", "auth", "login"),
     ),
     _Scan("named secret", (",", ";", "\t", "|"), _cut_columns),
     _Rule(
@@ -1112,12 +1206,18 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         re.compile(
             r"(\b(?:OTP|PIN|2FA(?: code)?|(?:one-time|verification|security|login|auth(?:entication)?|confirmation"
             r"|access|sms|backup|recovery) (?:codes?|password|pin)|passcode)"
-            r"\s{0,2}(?:is|was|code|:|=|#){0,2}\s{0,2}[\"']?)(\d{4,8}|\d{3,5}[ -]\d{3,5})(?![\w.])"
-            r"|\b(?:[A-Z]-)?\d{4,8}(?= is your )",
+            r"\s{0,2}(?:is|was|code|:|=|#){0,2}\s{0,2}[\"']?)(\d{4,8}|\d{3,5}[ -]\d{3,5})(?![\w.])",
             re.IGNORECASE,
         ),
-        lambda m: (m[1] or "") + "[secret]",
-        shape=re.compile(r"\d{3}"),
+        _keep_lead("[secret]"),
+        starts=("otp", "pin", "2fa", "one-time", "verification", "security", "login", "auth", "confirmation", "access", "sms",
+                "backup", "recovery", "passcode"),
+    ),
+    _Rule(
+        "one-time code",
+        (" is your ",),
+        re.compile(r"\b(?:[A-Z]-)?\d{4,8}(?= is your )", re.IGNORECASE),
+        _always("[secret]"),
     ),
     _Rule(
         "url parameter",
@@ -1143,10 +1243,11 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         ),
         _email,
         shape=re.compile(r"(?:@|40|64;|commat;)(?:[\w-]{1,63}\.|localhost)", re.IGNORECASE),
+        near=70,
     ),
     _Rule(
         "e-mail",
-        (" at ", "[at]", "(at)", "{at}"),
+        (" dot ", "[at]", "(at)", "{at}"),
         re.compile(
             r"(?<![\w.+-])[\w.+-]{1,64}\s?(?:\[at\]|\(at\)|\{at\}"
             r"| at (?=[\w-]{1,60} dot ))\s?[\w-]{1,63}(?:\s?(?:\.|\[dot\]|\(dot\)| dot )\s?[\w-]{2,24}){1,4}",
@@ -1159,12 +1260,14 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         (".",),
         re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![A-Za-z0-9]|\.\d)"),
         _ipv4,
+        shape=re.compile(r"\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"),
     ),
     _Rule(
         "address",
         ("ip-", "ec2-", "host-", "client-", "static-", "-"),
         re.compile(r"[0-9]{1,3}(?:-[0-9]{1,3}){3}(?![A-Za-z0-9-])"),
         _ipv4,
+        shape=re.compile(r"-[0-9]{1,3}-[0-9]{1,3}-[0-9]"),
     ),
     _Rule(
         "address",
@@ -1174,7 +1277,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             r"|" + _IP_PART + r"(?:\." + _IP_PART + r"){3})(?![\w:])"
         ),
         _ipv6,
-        shape=re.compile(r"::|(?::[0-9A-Fa-f]{1,4}){5}"),
+        shape=re.compile(r":(?::|[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){4})"),
     ),
     _Rule(
         "address",
@@ -1189,12 +1292,14 @@ _RULES: tuple[_Rule | _Scan, ...] = (
         (":", "-"),
         re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}(?:(?:[:-][0-9A-Fa-f]{2}){2,6})?(?![\w:-])"),
         _mac,
+        shape=re.compile(r"[:-][0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]"),
     ),
     _Rule(
         "mac",
         (".",),
         re.compile(r"[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])"),
         _mac,
+        shape=re.compile(r"\.[0-9a-f]{4}\.[0-9a-f]{4}"),
     ),
     _Rule(
         "mac",
@@ -1203,6 +1308,7 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             r"(\b(?:mac(?:[ _-]?addr(?:ess)?)?|ether|hwaddr|bssid)[\"']?\s{0,2}[:= ]\s{0,2}[\"']?)(?:[0-9a-f]{12}"
             r"|[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4})(?!\w)", re.IGNORECASE),
         _keep_lead("[mac]"),
+        starts=("mac", "ether", "hwaddr", "bssid"),
     ),
     _Rule(
         "card",
@@ -1233,27 +1339,35 @@ _RULES: tuple[_Rule | _Scan, ...] = (
     ),
     _Rule(
         "phone",
-        (),
+        ("+", "%2b", "00", "8 (", "8("),
         re.compile(
-            r"(?<![\w.+-])(?:(?:\+|%2B|00(?=[1-9]\d{0,2}[ -])"
-            r"|8 ?(?=\(\d{3}\)))(?:\d{1,3}[ .-]?)?(?:\(\d{1,4}\)[ .-]?)?\d{1,5}(?:[ ./-]?\d{2,5}){2,4}"
-            r"|(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])[2-9]\d\d[ .-]\d{4})(?![\w-]|\.\d)",
+            r"(?<![\w.+-])(?:\+|%2B|00(?=[1-9]\d{0,2}[ -])|8 ?(?=\(\d{3}\)))"
+            r"(?:\d{1,3}[ .-]?)?(?:\(\d{1,4}\)[ .-]?)?\d{1,5}(?:[ ./-]?\d{2,5}){2,4}(?![\w-]|\.\d)",
             re.IGNORECASE,
         ),
         _always("[phone]"),
+        starts=("+", "%2b", "00", "8 (", "8("),
+    ),
+    _Rule(
+        "phone",
+        (),
+        re.compile(
+            r"(?<![\w.+-])(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])[2-9]\d\d[ .-]\d{4}(?![\w-]|\.\d)"),
+        _always("[phone]"),
+        shape=re.compile(r"[.) -][2-9]\d\d[ .-]\d{4}"),
     ),
     _Rule(
         "phone",
         ("phone", "tel", "mobile", "sms", "call", "fax", "msisdn", "whatsapp", "handy", "cell", "dial"),
         re.compile(
-            r"(\b(?:\w{0,20}phone(?:[ _-]?(?:number|no))?|tel|telephone|mobile(?:[ _-]?(?:number|no))?|sms(?: to)?"
-            r"|call(?:ing|ed)?|fax|msisdn|whatsapp|handy|cell|dial(?:ing|ed)?)"
+            r"((?:phone(?:[ _-]?(?:number|no))?|\b(?:tel|telephone|mobile(?:[ _-]?(?:number|no))?|sms(?: to)?"
+            r"|call(?:ing|ed)?|fax|msisdn|whatsapp|handy|cell|dial(?:ing|ed)?))"
             r"(?: (?:to|from|number|user))?[\\\"']{0,3}\s{0,2}[:= ]\s{0,2}[\\\"']{0,3})(?:\+"
             r"|00)?\(?\d(?:[ ()./-]{0,3}\d){7,14}(?![\w]|\.\d)",
             re.IGNORECASE,
         ),
         _keep_lead("[phone]"),
-        shape=re.compile(r"\d(?:[ ()./-]{0,3}\d){7}"),
+        starts=("phone", "tel", "mobile", "sms", "call", "fax", "msisdn", "whatsapp", "handy", "cell", "dial"),
     ),
     _Rule(
         "place",
@@ -1267,7 +1381,8 @@ _RULES: tuple[_Rule | _Scan, ...] = (
             re.IGNORECASE,
         ),
         lambda m: (m[1] or m[2]) + "[place]",
-        shape=re.compile(r"(?<![\w.])(?<!\d:)\d{1,3}\.\d\d"),
+        shape=re.compile(r"\.\d\d"),
+        starts=("lat", "lon", "lng", "@", "coord", "geo", "gps", "ll", "location", "position", "point", "at"),
     ),
     _Rule(
         "place",

@@ -234,6 +234,17 @@ def test_a_value_on_the_line_below_its_name_vanishes(text: str) -> None:
         "=a",
         "token:\n",
         "gcr.io/token:",
+        "key=",
+        "?code=",
+        '"x":',
+        "a,password\n",
+        "name=password\n",
+        'type="password" ',
+        "&lt;password",
+        "password is ",
+        "auth a:",
+        "+",
+        "date ",
     ],
 )
 def test_no_text_makes_a_rule_look_again_and_again(piece: str) -> None:
@@ -347,6 +358,15 @@ RANDOM_WORD = "xvkqjwtz"
         "password: |\n  %s",
         "&lt;password&gt;%s&lt;/password&gt;",
         "no mailbox bo@localhost",
+        "Setting root password to %s...",
+        "docker login -u app -p %s registry.example.com",
+        "rabbitmqctl add_user app %s",
+        "requirepass %s",
+        "{'pwd':'%s'}",
+        'object(Foo)#1 (1) { ["token":protected]=> string(8) "%s" }',
+        "Password [hidden]: %s",
+        '<input type="password" value="%s">',
+        'Content-Disposition: form-data; name="password"\n\n%s',
     ],
 )
 def test_a_password_of_letters_only_vanishes_where_it_is_told(text: str) -> None:
@@ -359,6 +379,7 @@ def test_a_password_of_letters_only_vanishes_where_it_is_told(text: str) -> None
     "line",
     [
         "password is required",
+        "jobId=job_nFTGSIE1uutHSikSatF3RqckdJV3",
         "password is incorrect for this account",
         "password was changed by the owner",
         "password authentication failed",
