@@ -206,10 +206,6 @@ def log_id(log_name: str) -> str:
     return unquote(log_name.partition("/logs/")[2] or log_name)
 
 
-def _trace(name: str) -> str | None:
-    return name.rpartition("/")[2] if name else None
-
-
 def _split(raw: Mapping[str, Any] | None) -> Split | None:
     if not raw:
         return None
@@ -341,7 +337,7 @@ def _from_text(envelope: Envelope, at: datetime, severity: Severity, writer: Wri
         _TEXT,
         text,
         origin,
-        _trace(trace) if trace else None,
+        trace.rpartition("/")[2] if trace else None,
         None if split is None else _split(split),
         http,
     )
@@ -440,7 +436,7 @@ def _from_json(
         severity = _level(payload)
         if severity is _DEFAULT:
             severity = _ERROR if trace_text or exception_type else level_of_text(message)
-    place, request, split = envelope.source_location, envelope.http_request, envelope.split
+    place, request, split, trace = envelope.source_location, envelope.http_request, envelope.split, envelope.trace
     return LogEntry(
         envelope.insert_id,
         at,
@@ -449,7 +445,7 @@ def _from_json(
         _JSON,
         message,
         origin,
-        _trace(envelope.trace) if envelope.trace else None,
+        trace.rpartition("/")[2] if trace else None,
         None if split is None else _split(split),
         None if request is None else _http(request),
         trace_text,
@@ -634,7 +630,7 @@ def _from_proto(
         PayloadField.PROTO,
         message,
         origin,
-        _trace(envelope.trace),
+        envelope.trace.rpartition("/")[2] if envelope.trace else None,
         _split(envelope.split),
         http,
         audit=audit,

@@ -25,6 +25,7 @@ from app.evidence.model import (
     Window,
     Writer,
 )
+from app.evidence.stacktrace import may_hold_trace
 from app.redact import Tally
 
 _MAX_NOTICES: Final = 200
@@ -167,7 +168,8 @@ class Observer:
                 self._heard[id(writer)] = writer
                 exposed.hear(writer, minute)
             exposed.add(entry, at, minute)
-        trace = self._grouper.trace_of(entry)
+        text = entry.message if entry.trace_text is None else entry.trace_text
+        trace = self._grouper.trace_of(entry) if may_hold_trace(text) else None
         failure = reports_failure(entry, trace)
         if not failure and entry.http is not None and self._origins is None and _answered(entry, entry.http):
             return
