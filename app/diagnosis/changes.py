@@ -328,16 +328,22 @@ def match_commits(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFa
         change, one = measured[place]
         lead = sums[place] - (second if of_patch[patches[place]] == best else best)
         # No commit fits better than one before it: where order and fit disagree, neither is sure.
-        limit = min(limit, 1 / (1 + math.exp(_DOUBT - _WORTH * sums[place] - _STANDS_OUT * lead)))
-        matches.append(_judge(error, change, one, round(limit, 4)))
+        limit = min(limit, _chance(sums[place], lead))
+        already = FIT["already"] * one.values["already"]
+        touch = _chance(sums[place] - already, lead - already)
+        matches.append(_judge(error, change, one, round(limit, 4), round(touch, 4)))
     return tuple(sorted(matches, key=lambda match: -match.score))
+
+
+def _chance(total: float, lead: float) -> float:
+    return 1 / (1 + math.exp(_DOUBT - _WORTH * total - _STANDS_OUT * lead))
 
 
 def _sum(weights: Mapping[str, float], measured: Measured) -> float:
     return sum(weight * measured.values[name] for name, weight in weights.items())
 
 
-def _judge(error: ReadError, change: ReadChange, measured: Measured, score: float) -> Match:
+def _judge(error: ReadError, change: ReadChange, measured: Measured, score: float, touch: float) -> Match:
     commit, group = change.commit, error.group.id
     here: tuple[EvidenceRef, ...] = (CommitRef(commit.sha), EntryRef(group))
     if not commit.changes:
@@ -347,7 +353,7 @@ def _judge(error: ReadError, change: ReadChange, measured: Measured, score: floa
     already = None if (text := _already(measured)) is None else Claim(text, here)
     reasons_against = tuple(Claim(text, here) for text in _reasons_against(error, change, measured))
     reasons_against = reasons_against if already is None else (already, *reasons_against)
-    return Match(commit.sha, group, score, score >= _CUT_OFF, reasons_for, reasons_against, already)
+    return Match(commit.sha, group, score, score >= _CUT_OFF, reasons_for, reasons_against, already, touch)
 
 
 _TELLING = 0.4

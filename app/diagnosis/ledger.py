@@ -638,7 +638,7 @@ def _suspect(
         text = sentence("it is the only commit that {} brought", _name(revision))
         reasons_for.append(Claim(text, place))
     if match is not None:
-        score += 0.6 * match.score
+        score += 0.6 * max(match.score, match.touch)
         # What the failing code has of a commit speaks against a fix, and for a cause.
         reasons_for += [match.already] if match.already is not None else []
         reasons_for += match.reasons_for

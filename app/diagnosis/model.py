@@ -318,7 +318,8 @@ class Match:
     """How well a commit fits an error group. `score` in 0..1; `fits` is the decision at the cut-off.
 
     Reasons are printed as they are: for and against. `already`, one of those against: the code that failed has what the
-    commit brings, so that it is hardly the fix, and may well be the cause.
+    commit brings, so that it is hardly the fix, and may well be the cause. `touch` is the score without that: how surely the
+    commit is about the fault, as its fix or as its cause.
     """
 
     sha: CommitSha
@@ -328,6 +329,7 @@ class Match:
     reasons_for: tuple[Claim, ...]
     reasons_against: tuple[Claim, ...]
     already: Claim | None = None
+    touch: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -358,6 +358,16 @@ def test_a_commit_that_brings_the_printed_line_is_told_by_that_line():
     assert says(match, 'the code that failed has rate = order["rate"] already, which this commit brings')
 
 
+def test_what_the_failing_code_has_already_speaks_against_a_fix_and_not_against_a_cause():
+    text = 'Traceback:\n  File "/app/shop/orders.py", line 58, in total\n    rate = order["rate"]\nKeyError: \'rate\''
+    failing = group("KeyError", "'rate'", frame("/app/shop/orders.py", "total", 58), text=text)
+    culprit = commit(one_file("shop/orders.py", '-    rate = order.get("rate")', '+    rate = order["rate"]', start=58))
+    nearby = commit(one_file("shop/orders.py", "-    x = compute()", "+    x = other()", start=66), sha="b" * 40)
+    by_sha = {match.sha: match for match in match_commits(failing, [culprit, nearby], HistoryFacts())}
+    assert by_sha[culprit.sha].score < by_sha[culprit.sha].touch
+    assert by_sha[nearby.sha].touch < by_sha[culprit.sha].touch
+
+
 def test_a_check_near_the_frame_is_named():
     (match,) = match_commits(NONE_PRICE, [commit(PATCH)], HistoryFacts())
     assert says(match, "adds a check of the kind that AttributeError asks for")
