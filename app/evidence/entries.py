@@ -1,4 +1,7 @@
-"""The only parser of log entries: a LogEntry as JSON or protobuf mapping becomes a `LogEntry`, and what is kept a `Sample`.
+"""The only parser of log entries: a LogEntry becomes a `LogEntry`, and what is kept of it a `Sample`.
+
+It has three doors and one meaning: `parse_line` for lines of JSON as the API writes them, `parse_entry` for a mapping in any
+form, and `read_entry` behind both, which is also the door of `sources/log_wire.py`.
 
 Owns where the text, the level, the trace and the place of an entry stand in the payloads of the common loggers, and which
 part of an entry may be kept at all (an allow-list; secrets are cut from it here). Leaves reading files and the API to
