@@ -32,6 +32,7 @@ class Undoes(StrEnum):
     SAYS_SO = "a revert of it, as it says"
     PICKED = "a cherry-pick of its revert, as it says"
     INVERSE = "the inverse change"
+    LEFT_OUT = "a merge that left it out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +111,12 @@ def settle(fix: CommitSha, running: CommitSha, trail: Trail, alive: Sequence[Com
         return ContainmentFact(fix, running, Containment.EQUIVALENT, via, reason)
     if trail.carriers:
         via = list(trail.reverts)[-1]
-        reason = f"undone by {via[:12]}, {trail.reverts[via]}"
-        return ContainmentFact(fix, running, Containment.REVERTED, via, reason)
+        return undone_by(fix, running, via, trail.reverts[via])
     return None
+
+
+def undone_by(fix: CommitSha, running: CommitSha, via: CommitSha, what: str) -> ContainmentFact:
+    return ContainmentFact(fix, running, Containment.REVERTED, via, f"undone by {via[:12]}, {what}")
 
 
 def how(fact: ContainmentFact) -> Carries | Undoes | None:

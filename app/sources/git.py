@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.diagnosis.carried import Carries, Step, Trail, follow, reverted_by, settle
+from app.diagnosis.carried import Carries, Step, Trail, Undoes, follow, reverted_by, settle, undone_by
 from app.diagnosis.changes import parse_patch
 from app.errors import BadInput, SourceRefused
 from app.evidence.model import (
@@ -46,6 +46,8 @@ _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """What a first commit changed is told against it; git knows it without storing it."""
 _TIPS_LIMIT = 20
 _BOUNDARY_LIMIT = 50
+_MERGES_LIMIT = 50
+"""Merges that are looked at one by one for the one that left a fix out."""
 
 _HEX = re.compile(r"[0-9a-f]{4,40}\Z")
 _FULL = re.compile(r"[0-9a-f]{40}\Z")
@@ -279,7 +281,8 @@ class Clone:
                 Containment.UNKNOWN, f"more than {_TOUCHING_LIMIT} commits touch its files; not all were compared"
             )
         if (settled := settle(fix, running, trail, alive)) is not None:
-            return settled
+            merge = await self._left_out(fix, running, paths) if ancestor and paths and not touching else None
+            return settled if merge is None else undone_by(fix, running, merge, Undoes.LEFT_OUT)
         if doubt := await self._doubt(fix, running):
             return fact(Containment.UNKNOWN, doubt)
         compared = f"none of {len(touching)} commits that touch its files makes the same change" if touching else ""
@@ -307,6 +310,25 @@ class Clone:
         targets = {target for commit in touching for target in reverted_by(commit.message)}
         brought = {target: await self._brought(target) for target in sorted(targets)}
         return follow(fix, subject.decode(errors="replace").strip(), steps, ancestor=how, brought=brought)
+
+    async def _left_out(self, fix: str, running: str, paths: Sequence[str]) -> CommitSha | None:
+        """The merge that took what came before the fix; asked where no other commit touches its files."""
+        parents = (await self._out("rev-list", "--max-count=1", "--parents", fix)).decode().split()[1:]
+        before = parents[0] if parents else _EMPTY_TREE
+
+        async def lacks(sha: str) -> bool:
+            return (await self._run("diff-tree", "-r", "--quiet", before, sha, "--", *paths)).status == 0
+
+        if not await lacks(running):
+            return None
+        stdin = f"{running}\n^{fix}\n"
+        out = await self._out(
+            "rev-list", "--merges", "--ancestry-path", "--topo-order", "--reverse", "--stdin", stdin=stdin
+        )
+        for merge in out.decode().split()[:_MERGES_LIMIT]:
+            if await lacks(merge):
+                return CommitSha(merge)
+        return None
 
     async def _doubt(self, fix: str, running: str) -> str | None:
         """Why "not contained" cannot be said; None when it can."""
@@ -478,7 +500,7 @@ class Clone:
             return None
         head, *lines = answer.out.decode(errors="replace").split("\n")
         facts = {key: value for key, _, value in (entry.partition(" ") for entry in lines if entry[:1] != "\t")}
-        at = datetime.fromtimestamp(int(facts.get("committer-time", "0")), UTC)
+        at = _time(facts.get("committer-time", ""))
         return LineBlame(CommitSha(head[:40]), at, cut(facts.get("author", "")), cut(facts.get("summary", "")))
 
     async def _ignored_revisions(self, sha: CommitSha) -> Path | None:
@@ -609,10 +631,18 @@ def _commits(out: bytes) -> Iterator[Commit]:
         yield Commit(
             CommitSha(sha),
             tuple(map(CommitSha, parents.split())),
-            datetime.fromtimestamp(int(time), UTC),
+            _time(time),
             cut(author),
             cut(subject),
             cut(body.strip()),
             parse_patch(cut_patch(patch[:_PATCH_LIMIT])),
         )
         at = following + 1 if following >= 0 else -1
+
+
+def _time(seconds: str) -> datetime:
+    """The epoch where a commit tells no time or one beyond the calendar: anybody can write any date into a commit."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)

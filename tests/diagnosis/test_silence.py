@@ -101,6 +101,20 @@ def test_a_revision_that_goes_on_failing_beside_the_fix_asks_for_no_longer_silen
     assert (silence.needed_minutes, silence.convincing) == (180, True)
 
 
+def test_few_bursts_leave_so_much_doubt_that_silence_is_not_improbable_yet() -> None:
+    silence = judge([0, 40, 80, 119], after=180)
+    assert silence.probability > 0.01
+    assert silence.blocks >= silence.needed
+    assert silence.minutes >= silence.needed_minutes
+    assert not silence.burst_ended
+    assert not silence.convincing
+
+
+def test_failures_that_became_rare_before_the_fix_had_stopped_by_themselves() -> None:
+    assert not judge(range(0, 100, 10), before=100).burst_ended
+    assert judge(range(0, 100, 10), before=130).burst_ended
+
+
 def test_a_fault_that_took_long_to_show_needs_as_long_to_be_called_gone() -> None:
     assert judge(range(120)).convincing
     assert not judge(range(120), lead=10_000).convincing

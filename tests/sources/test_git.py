@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -319,3 +320,40 @@ async def test_a_fix_that_may_hide_behind_the_end_of_a_shallow_clone_is_unknown(
     fact = await open_clone(repo.shallow_clone(tmp_path / "s", 1)).containment(fix, running)
     assert fact.state is Containment.UNKNOWN
     assert "shallow" in fact.reason
+
+
+def _dated(repo: Repository, date: str) -> CommitSha:
+    """A commit on top of all, with that date as git would never write it."""
+    tree, parent = repo.git("rev-parse", "HEAD^{tree}"), repo.tip
+    text = f"tree {tree}\nparent {parent}\nauthor A <a@b> {date} +0000\ncommitter A <a@b> {date} +0000\n\nOdd\n"
+    options = ["git", "hash-object", "--literally", "-t", "commit", "-w", "--stdin"]
+    made = subprocess.run(options, cwd=repo.path, input=text, capture_output=True, text=True, check=True)
+    repo.git("update-ref", "refs/heads/main", made.stdout.strip())
+    return repo.tip
+
+
+@pytest.mark.parametrize("date", ["99999999999999", "-5", ""])
+async def test_a_date_beyond_the_calendar_costs_only_the_date(repo: Repository, date: str) -> None:
+    parent, odd = repo.tip, _dated(repo, date)
+    clone = open_clone(repo.path)
+    assert [(c.sha, c.subject, c.committed_at.year) for c in await clone.commits([odd])] == [(odd, "Odd", 1970)]
+    assert (await clone.recent(limit=5))[0].sha == odd
+    assert (await clone.containment(parent, odd)).state is Containment.CONTAINED
+
+
+@pytest.mark.parametrize("strategy", ["ours", "by hand"])
+async def test_a_merge_that_left_the_fix_out_undoes_it(repo: Repository, strategy: str) -> None:
+    repo.branch("topic")
+    fix = repo.commit("Fix", {"app/db.py": FIXED})
+    repo.checkout("main")
+    repo.commit("Else", {"NOTES": "x\n"})
+    if strategy == "ours":
+        repo.git("merge", "--quiet", "--strategy=ours", "-m", "Merge topic", "topic")
+    else:
+        repo.git("merge", "--no-ff", "--no-commit", "--quiet", "topic")
+        repo.commit("Merge topic", {"app/db.py": CODE})
+    merge = repo.tip
+    running = repo.commit("More", {"NOTES": "y\n"})
+    fact = await open_clone(repo.path).containment(fix, running)
+    assert (fact.state, fact.via) == (Containment.REVERTED, merge)
+    assert "a merge that left it out" in fact.reason

@@ -44,7 +44,7 @@ async def test_a_fix_that_is_older_than_what_runs_by_date_alone_is_not_deployed(
     running = repo.commit("Else", {"README.md": "x\n"}, date=LATER)
     story = _cured(repo, base, running, fix)
     assert await story.verdict(fix) is FixVerdict.NOT_DEPLOYED
-    assert "api-2 serves and does not have it" in await story.because(fix)
+    assert f"api-2 (runs {running[:12]}) serves and does not have it" in await story.because(fix)
 
 
 async def test_a_fix_merged_after_the_deployed_commit_is_not_deployed(repo: Repository) -> None:
@@ -74,6 +74,8 @@ async def test_a_fix_squashed_as_one_commit_is_in_it(repo: Repository) -> None:
     story = _cured(repo, base, squash, fix)
     (fact,) = [f for f in (await story.row(fix)).facts if f.running == squash]
     assert (fact.via, await story.verdict(fix)) == (squash, CONTAINED)
+    # Where the branch had one commit, a clone sees the same change; GitHub tells of the pull request.
+    assert f"api-2 (by {squash[:12]}, the " in await story.because(fix)
 
 
 async def test_one_of_several_commits_squashed_together_is_in_it(repo: Repository) -> None:
@@ -168,7 +170,7 @@ async def test_a_reverted_fix_is_not_deployed_and_the_revert_is_named(repo: Repo
     running = repo.commit("Else", {"README.md": "x\n"})
     story = _cured(repo, base, running, fix)
     assert await story.verdict(fix) is FixVerdict.NOT_DEPLOYED
-    assert revert[:12] in await story.because(fix)
+    assert f"{revert[:12]} took it out again, a revert of it, as it says" in await story.because(fix)
 
 
 async def test_a_fix_reverted_by_hand_is_not_deployed(repo: Repository) -> None:
