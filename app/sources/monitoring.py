@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from app.evidence.model import ServiceName, Window
+from app.evidence.workloads import POD_TAIL
 from app.sources.filters import literal
 from app.sources.rest import NotRead, Refusal, Rest, inner, moment, rows, text
 
@@ -145,22 +146,28 @@ class EntryCounts:
     async def failures(self, window: Window, services: Sequence[ServiceName]) -> int | None:
         """None when any project's count cannot be read: a part would be taken for the whole."""
         severe = " OR ".join(f'metric.labels.severity="{name}"' for name in ("ERROR", "CRITICAL", "ALERT", "EMERGENCY"))
-        condition = f"({severe})"
+        conditions = [f"({severe})"]
         if services:
             names = " OR ".join(f"resource.labels.service_name={literal(name)}" for name in services)
-            condition += f" AND ({names})"
+            pods = literal(f"({'|'.join(name.replace('.', '[.]') for name in services)}){POD_TAIL}")
+            conditions = [
+                f"({severe}) AND ({names})",
+                f'({severe}) AND resource.type="k8s_container"'
+                f" AND resource.labels.pod_name=monitoring.regex.full_match({pods})",
+            ]
         total = 0.0
         try:
             for project in self._projects:
-                points = await self._monitoring.points(
-                    project,
-                    "logging.googleapis.com/log_entry_count",
-                    condition,
-                    window,
-                    align="ALIGN_SUM",
-                    reduce="REDUCE_SUM",
-                )
-                total += sum(point.value for point in points)
+                for condition in conditions:
+                    points = await self._monitoring.points(
+                        project,
+                        "logging.googleapis.com/log_entry_count",
+                        condition,
+                        window,
+                        align="ALIGN_SUM",
+                        reduce="REDUCE_SUM",
+                    )
+                    total += sum(point.value for point in points)
         except NotRead:
             return None
         return int(total)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.errors import Unavailable
-from app.evidence.model import ProbeKind, ProbeState, Request, Window
+from app.evidence.model import ProbeKind, ProbeState, Request, ServiceName, Window
 from app.investigate import Findings, Sources, investigate
 from app.report import render
 from app.sources.cloud_logging import CloudLogging, Limiter, Plan
@@ -246,6 +246,12 @@ async def test_more_failures_than_were_read_are_counted_by_the_provider(
     assert "1,000 of about 12,400, as Cloud Monitoring counts them, failing entries were read" in gap.reason
     (asked,) = (call for call in google.asked("monitoring.googleapis.com") if "log_entry_count" in call.query["filter"])
     assert 'metric.labels.severity="ERROR"' in asked.query["filter"]
+    async with httpx.AsyncClient() as http:
+        counts = EntryCounts(Monitoring(Rest(http, address=google.address)), ["shop-prod"])
+        assert await counts.failures(WINDOW, [ServiceName("web")]) == 2 * 12_400, "the stand-in gives both the same"
+    service, pods = (call.query["filter"] for call in google.asked("monitoring.googleapis.com")[-2:])
+    assert 'resource.labels.service_name="web"' in service
+    assert 'resource.labels.pod_name=monitoring.regex.full_match("(web)' in pods
     google.permissions["shop-prod"] = {"run.services.get", "run.revisions.list"}
     findings = await audit(logging, google, Plan(failures=1, rest=0))
     (gap,) = (gap for gap in findings.evidence.gaps if gap.source == "logs")
