@@ -68,6 +68,7 @@ _REQUESTS = ("http-server-error", "no-available-instance", "backend-unhealthy", 
 
 CONSEQUENCES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(_DATABASE, (*_START, *_REQUESTS, "application-exception", "upstream-dependency-error", *_DATABASE)),
+    "autoscaler-scale-up-failed": ("pod-unschedulable",),
     "connection-table-exhausted": (*_DATABASE, "upstream-connection-failure", "network-connectivity-blocked"),
     "ip-space-exhausted": (*_START, "autoscaler-scale-up-failed", "pod-unschedulable", "node-bootstrap-failed"),
     "vpc-connector-unavailable": (*_DATABASE, "redis-unavailable", "network-connectivity-blocked", *_START),

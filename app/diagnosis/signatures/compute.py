@@ -625,6 +625,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Insufficient '…' quota",
                 "Insufficient CPU quota",
                 "scale.up.error.quota.exceeded",
+                "failed: GCE quota exceeded",
                 "Insufficient regional quota to satisfy request",
                 "insufficient quota to satisfy the request",
                 "Your resource request exceeds your available quota",
