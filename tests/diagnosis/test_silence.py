@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.diagnosis.silence import Restarts, Silence, judge_silence
+from app.diagnosis.silence import Restarts, Silence, Unit, judge_silence
 
 
 def judge(
@@ -99,6 +99,38 @@ def test_a_revision_that_goes_on_failing_beside_the_fix_asks_for_no_longer_silen
     silence = judge_silence("requests", served, failing, dict.fromkeys(range(120, 360), 10))
     assert silence is not None
     assert (silence.needed_minutes, silence.convincing) == (180, True)
+
+
+def test_the_chance_is_that_of_a_chain_of_two_states_with_the_doubt_that_its_counts_leave() -> None:
+    """Blocks fail, rest, fail, rest, fail: two bursts of one block ended, two quiet blocks were followed by a failure."""
+    one = judge([0, 2, 4], before=5, after=1, rate=1)
+    assert one.probability == pytest.approx(2.5 / 3)
+    three = judge([0, 2, 4], before=5, after=3, rate=1)
+    assert three.probability == pytest.approx(2.5 / 3 * (0.5 / 3) * (1.5 / 4))
+    assert judge([0, 2, 4], before=6, after=2, rate=1).probability == pytest.approx(0.5 / 3 * (1.5 / 4))
+
+
+def test_a_minute_that_failed_counts_though_no_request_of_it_was_logged() -> None:
+    after = dict.fromkeys(range(10, 20), 1)
+    failures = dict.fromkeys(range(10), 1)
+    unlogged = judge_silence("requests", {0: 1}, failures, after)
+    logged = judge_silence("requests", dict.fromkeys(range(10), 1), failures, after)
+    assert unlogged is not None
+    assert logged is not None
+    assert unlogged.probability == logged.probability
+
+
+def test_what_is_left_of_a_block_is_not_carried_into_the_next() -> None:
+    silence = judge_silence("requests", dict.fromkeys(range(5), 10), {0: 1}, {5: 15, 6: 9})
+    assert silence is not None
+    assert (silence.blocks, silence.asked_exposure) == (1, 100)
+
+
+@pytest.mark.parametrize(("unit", "blocks", "exposure"), [("requests", 10, 20), ("starts", 3, 3)])
+def test_small_numbers_prove_nothing(unit: Unit, blocks: int, exposure: int) -> None:
+    silence = judge_silence(unit, {0: 1}, {0: 1}, {1: 1})
+    assert silence is not None
+    assert (silence.needed, silence.asked_exposure) == (blocks, exposure)
 
 
 def test_few_bursts_leave_so_much_doubt_that_silence_is_not_improbable_yet() -> None:
