@@ -189,9 +189,9 @@ def test_rollback_needs_deploy_healthy_predecessor_and_suspect() -> None:
 
 
 def test_silence_with_exposure_ends_it_and_silence_without_does_not() -> None:
-    failing = group("f", "failure", minutes=range(1, 31))
+    failing = group("f", "failure", minutes=range(1, 56))
     exercised = evidence(failing, exposure=[exposure(NEW, range(300))])
-    idle = evidence(failing, exposure=[exposure(NEW, range(31))])
+    idle = evidence(failing, exposure=[exposure(NEW, range(56))])
     assert recommend(situation(exercised, failing)).status is Status.RESOLVED
     assert recommend(situation(idle, failing)).status is Status.APPLICATION_FIX
 
