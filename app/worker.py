@@ -5,6 +5,7 @@ durability to `jobs.py`.
 """
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
@@ -120,8 +121,10 @@ async def _attempt(
     name: str, attempt: int, work: Callable[[], Awaitable[None]], give_up: Callable[[Reply], Awaitable[None]]
 ) -> None:
     """Run `work` once. Raises `Later` to be run again, and what broke it when that is a bug."""
+    begun = time.monotonic()
     try:
         await work()
+        _log.info("%s: attempt %d, done in %.1f s", name, attempt, time.monotonic() - begun)
     except Unavailable as trouble:
         if attempt >= ATTEMPTS:
             _log.error("%s: given up after %d attempts: %s", name, attempt, trouble)
