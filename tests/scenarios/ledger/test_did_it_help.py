@@ -3,6 +3,7 @@
 import pytest
 
 from app.diagnosis.model import FixVerdict
+from app.evidence.model import CommitSha
 from tests.repository import FIXED, Repository
 from tests.scenarios.ledger.story import Story
 
@@ -201,6 +202,15 @@ async def test_few_requests_since_are_too_early(repo: Repository) -> None:
     assert await story.verdict(story.fix) is FixVerdict.TOO_EARLY
 
 
+async def test_requests_from_before_it_took_traffic_are_no_exposure(repo: Repository) -> None:
+    story = Deployed(repo, switch=350)
+    story.requests("api-1", range(350))
+    story.requests("api-2", range(120, 360))
+    story.errors("api-1", range(0, 350, 3))
+    assert await story.verdict(story.fix) is FixVerdict.TOO_EARLY
+    assert "silent for 10 min" in await story.because(story.fix)
+
+
 async def test_silence_without_any_exposure_is_too_early(repo: Repository) -> None:
     story = Deployed(repo)
     story.requests("api-1", range(120))
@@ -375,6 +385,17 @@ async def test_without_any_revision_nothing_can_be_said(repo: Repository) -> Non
     story.errors(None, range(0, 360, 3))
     assert await story.verdict(fix) is FixVerdict.UNKNOWN
     assert "no source tells which revision serves" in await story.because(fix)
+
+
+async def test_a_linked_merge_that_the_repository_does_not_have_is_unknown_and_said(repo: Repository) -> None:
+    story = Deployed(repo)
+    story.requests("api-1", range(120))
+    story.requests("api-2", range(120, 360))
+    story.errors("api-1", range(0, 120, 3))
+    missing = CommitSha("c0ffee" * 6 + "c0ff")
+    story.linked = (missing,)
+    assert await story.verdict(missing) is FixVerdict.UNKNOWN
+    assert "the repository does not tell of c0ffeec0ffee" in await story.because(missing)
 
 
 @pytest.mark.parametrize("seen", ["c0ffee" * 6 + "c0ff", "c0ffee1"])

@@ -74,6 +74,14 @@ async def test_one_that_closes_the_issue_is_tied_to_what_the_issue_describes(rep
     assert [(row.group, row.verdict) for row in rows] == [(GROUP, FixVerdict.INEFFECTIVE)]
 
 
+async def test_one_that_closes_the_issue_is_not_tied_to_errors_that_the_issue_does_not_describe(
+    repo: Repository,
+) -> None:
+    config = repo.commit("Longer limits", {"deploy/limits.yaml": "limit: 30\n"}, body="Fixes #7")
+    rows, _ = await _failing(repo, "Totals on invoices are wrong", config).judge()
+    assert [(row.group, row.verdict) for row in rows] == [(None, FixVerdict.UNRELATED)]
+
+
 # --- candidates ---
 
 
