@@ -100,7 +100,7 @@ async def opened(logging: FakeLogging, google: FakeGoogle, plan: Plan) -> AsyncI
     projects = frozenset({"shop-prod"})
     with serve_logging(logging) as address:
         async with httpx.AsyncClient() as http:
-            rest = Rest(http, address=google.address, deadline=timedelta(seconds=1))
+            rest = Rest(http, address=google.address, deadline=timedelta(seconds=2))  # a loaded machine is slow too
             yield Sources(
                 logs=CloudLogging(
                     client_of(address), ["projects/shop-prod"], projects, Limiter(),
