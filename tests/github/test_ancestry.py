@@ -51,3 +51,10 @@ def test_who_descends_from_whom_is_said_only_where_it_is_known() -> None:
     ancestry = graph(base="unknown", one="base", two="one", root="", aside="root")
     ask = [("base", "two"), ("two", "base"), ("two", "two"), ("root", "two"), ("two", "aside")]
     assert [ancestry.descends(CommitSha(a), CommitSha(b)) for a, b in ask] == [True, False, True, None, False]
+
+
+def test_ancestors_come_before_descendants_and_commits_that_nothing_orders_by_id() -> None:
+    ancestry = graph(base="", one="base", two="one", aside="base", merge="two aside")
+    asked = [CommitSha(name) for name in ("two", "merge", "one", "base", "aside")]
+    assert ancestry.in_order(asked) == ["base", "aside", "one", "two", "merge"]
+    assert ancestry.in_order([CommitSha("two"), CommitSha("base")]) == ["base", "two"]
