@@ -1,5 +1,6 @@
 """One issue from its first label to the third verdict, told by a service that dies at every kind of write there is."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -56,11 +57,20 @@ def test_whatever_the_service_dies_of_the_thread_is_the_same(github: FakeGitHub,
 
 @pytest.mark.one_life("it dies as told here")
 def test_whoever_asked_for_what_ends_every_process_is_told(github: FakeGitHub, tmp_path: Path) -> None:
-    github.deaths = Deaths(*["comment"] * (RECOVERIES + 1))
+    deaths = github.deaths = Deaths(*["comment"] * (RECOVERIES + 1))
     repository = github.add_repository("acme/shop", roles={"dana": "write"})
     issue = github.open_issue(repository, "checkout fails since noon")
     with service(github, str(tmp_path / "audit.db")) as running:
-        assert answered(github, repository, issue, "/audit") == "confused"
+        asked = github.comment(repository, issue, "dana", "/audit")
+        github.send(github.comment_delivery(repository, issue, asked))
+        eventually(lambda: not deaths.left and deaths.alive.is_set())
+
+        def told_at_a_tick() -> bool:
+            """The sweep of the last start may have looked before the engine gave the job up."""
+            running.jobs.enqueue("sweep", "", id=f"tick {int(time.monotonic())}")
+            return (github.bot, "confused") in asked.reactions
+
+        eventually(told_at_a_tick)
         assert answered(github, repository, issue, "/audit status") == "rocket"
         assert running.archive.audits_of(repository.id, issue.number) == ()
     assert ["fault of ours" in c.body for c in github.ours(repository, issue)] == [True, False]

@@ -28,7 +28,7 @@ VERDICTS = {
     "noise-buried": (Status.CONFIGURATION_CHANGE, DeveloperAction.CONFIGURE, Layer.CONFIGURATION),
     "permission-denied": (Status.INFRASTRUCTURE_ESCALATION, DeveloperAction.HOLD, Layer.PERMISSIONS),
     "platform-incident": (Status.PROVIDER_ESCALATION, DeveloperAction.HOLD, Layer.PLATFORM),
-    "quota": (Status.APPLICATION_FIX, DeveloperAction.FIX, Layer.QUOTA),
+    "quota": (Status.INFRASTRUCTURE_ESCALATION, DeveloperAction.HOLD, Layer.QUOTA),
 }
 
 
