@@ -397,8 +397,10 @@ def _ties(measured: Measured) -> Iterator[tuple[Sentence, Tie]]:
         yield sentence("it touches the line of {} that calls or raises {}, as in the trace", _path(call), name), call
     if line.frame is not None and line.frame.line is not None and line.spot is not None and _tells(line):
         away = distance(line.frame.line, line.spot)
-        text = sentence("it changes {} {} lines from line {} of the trace", _path(line), away, line.frame.line)
-        yield text, line
+        where = (
+            sentence("at") if away == 0 else sentence("a line from") if away == 1 else sentence("{} lines from", away)
+        )
+        yield sentence("it changes {} {} line {} of the trace", _path(line), where, line.frame.line), line
     if measured.file.frame is not None:
         yield sentence("it changes {}, a file of the trace", _path(measured.file)), measured.file
 

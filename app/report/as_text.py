@@ -112,7 +112,7 @@ def _runs(value: Any) -> list[Run]:
         case list():
             return _spaced([_runs(item) for item in cast("list[Any]", value)])
         case Lines():
-            return _spaced([_runs(item) for item in value.items]) or [Run("–", "dim")]
+            return _spaced([_runs(item) for item in value.items], "; ") or [Run("–", "dim")]
         case Team():
             return [Run(visible(value.mention), "strong"), Run(" ("), *_runs(value.owner), Run(")")]
         case Link():
@@ -151,10 +151,10 @@ class _Runs(list[Run]):
     """Finished runs, which are not a list of parts."""
 
 
-def _spaced(runs: list[list[Run]]) -> list[Run]:
+def _spaced(runs: list[list[Run]], between: str = " ") -> list[Run]:
     out: list[Run] = []
     for part in runs:
-        out += (Run(" "), *part) if out and part else part
+        out += (Run(between), *part) if out and part else part
     return out
 
 
