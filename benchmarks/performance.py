@@ -19,7 +19,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import intake
 from benchmarks.grouping import compare, table
 
 _SMALL = 10_000
@@ -94,14 +93,15 @@ def live_section(figures: dict[str, Any]) -> list[str]:
         _LIVE,
         "",
         f"{figures['cases']:,} entries in pages of 1,000 over loopback gRPC, half of them tracebacks, half nested JSON of some",
-        "1.5 KB, by CPU time of the reader. *bare*: the client iterates over raw entries and looks at nothing. *documented*:",
+        "1.5 KB, by CPU time of the reader. *raw*: the messages behind the client's entries, looked at by nobody. *bare*: the",
+        "client iterates over its entries and looks at nothing. *documented*:",
         "it yields its own entries, and time, severity, a label and the text are read of each. *Infra Audit*: each entry is",
         f"read, checked and handed on; it peaked at {figures['peak_rss_mb']} MB, the interpreter and the client included.",
         "",
         "| reader | entries/s of CPU | CPU µs per entry | of the bare client |",
         "|---|---:|---:|---:|",
     ]
-    for name, rate in (("bare", "bare"), ("documented", "documented"), ("Infra Audit", "ours")):
+    for name, rate in (("raw", "raw"), ("bare", "bare"), ("documented", "documented"), ("Infra Audit", "ours")):
         each = figures[f"{rate}_per_s"]
         lines.append(f"| {name} | {each:,} | {1e6 / each:.1f} | {each / figures['bare_per_s']:.2f} |")
     return [*lines, ""]
@@ -134,6 +134,9 @@ def main() -> int:
     options = parser.parse_args()
     old = PAGE.read_text("utf-8")
     if options.probot is not None:
+        # Only here: a process that is started counts the peak of the one that starts it as its own, and a server is large.
+        from benchmarks import intake
+
         taken = intake.compare(2.0, 3, options.probot)
         PAGE.write_text(with_section(old, intake_section(taken)), encoding="utf-8")
         print(json.dumps({"cases": len(taken), "intake": taken}))
