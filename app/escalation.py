@@ -62,7 +62,8 @@ async def escalate(
         return
     place = place_of(event)
     able, unable = await _assign(session, place, people, once=owner in incident.assigned)
-    change_incident(service, event, lambda i: replace(i, assigned=tuple(dict.fromkeys((*i.assigned, owner)))))
+    if able:  # a repeat after a crash would take a refusal for done
+        change_incident(service, event, lambda i: replace(i, assigned=tuple(dict.fromkeys((*i.assigned, owner)))))
     reply = CalledReply(
         owner,
         mention,
@@ -142,8 +143,7 @@ async def run_reminder(service: Service, reminder: Reminder) -> None:
     mark = marker("reminder", team=reminder.team, number=str(reminder.number))
     await upsert(service, session, place, mark, say(reply))
     before = marker("reminder", team=reminder.team, number=str(reminder.number - 1))
-    if (superseded := service.archive.comment(place.repository_id, place.issue, before)) is not None:
-        await fold(service, session, place, before, superseded)
+    await fold(service, session, place, before)
     text = f"{reminder.repository}#{reminder.issue}: {reminder.team} was called, and nobody took over yet"
     await notify(service, reminder, f"reminder:{reminder.team}:{reminder.number}", text)
     _enqueue_reminder(service, reminder, reminder.team, reminder.every, reminder.number + 1)

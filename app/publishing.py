@@ -174,10 +174,7 @@ async def _tell_change(
     )
     await upsert(service, session, place, mark, say(reply))
     for old in superseded:
-        old_mark = marker("changed", audit=old.page[:16])
-        known = service.archive.comment(place.repository_id, place.issue, old_mark)
-        if known is not None:
-            await fold(service, session, place, old_mark, known)
+        await fold(service, session, place, marker("changed", audit=old.page[:16]))
     text = f"{order.repository}#{order.issue}: {reply.after} (was {reply.before})"
     await notify(service, order, f"changed:{now.page}", text)
 

@@ -174,8 +174,11 @@ async def upsert(
     return comment
 
 
-async def fold(service: Service, session: Session, place: Place, mark: str, comment_id: int) -> None:
-    """Fold away a comment that a newer one supersedes. A refusal changes nothing that matters."""
+async def fold(service: Service, session: Session, place: Place, mark: str) -> None:
+    """Fold away the comment of `mark`, if there is one, that a newer one supersedes. A refusal changes nothing that matters."""
+    comment_id = service.archive.comment(place.repository_id, place.issue, mark)
+    if comment_id is None:
+        return
     try:
         raw = await session.get(f"/repos/{place.repository}/issues/comments/{comment_id}")
         await minimise(session, raw["node_id"])

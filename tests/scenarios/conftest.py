@@ -4,13 +4,16 @@ Each delivery is sent twice, and every request and answer is held against GitHub
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from app.main import Running
 from tests.fakes import github as fake
 from tests.fakes.deaths import Deaths
-from tests.fakes.github import FakeGitHub
+from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
 from tests.fakes.openapi.contract import contract
+from tests.fakes.service import ListedLogs, failures, service
 
 BEFORE = ("eyes", "comment", "edit", "label", "check", "redelivery")
 AFTER = ("comment", "edit", "new label", "rocket", "confused", "fold")
@@ -47,3 +50,19 @@ def github(deaths: Deaths | None) -> Iterator[FakeGitHub]:
         state.deaths = deaths
         yield state
         assert state.violations == []
+
+
+@pytest.fixture
+def issue(github: FakeGitHub, repository: FakeRepository) -> FakeIssue:
+    return github.open_issue(repository, "checkout fails")
+
+
+@pytest.fixture
+def logs() -> ListedLogs:
+    return ListedLogs(failures())
+
+
+@pytest.fixture
+def running(github: FakeGitHub, tmp_path: Path, logs: ListedLogs) -> Iterator[Running]:
+    with service(github, str(tmp_path / "audit.db"), logs) as made:
+        yield made

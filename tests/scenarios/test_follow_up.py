@@ -1,6 +1,5 @@
 """What happens after the first report: watching, calling people, deployments, closing, and telling what changed."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,22 +31,6 @@ follow_up: {every: 1m}
 def repository(github: FakeGitHub) -> FakeRepository:
     files = {".github/infra-audit.yml": CONFIG}
     return github.add_repository("acme/shop", files=files, roles={"dana": "write", "tri": "triage"})
-
-
-@pytest.fixture
-def issue(github: FakeGitHub, repository: FakeRepository) -> FakeIssue:
-    return github.open_issue(repository, "checkout fails")
-
-
-@pytest.fixture
-def logs() -> ListedLogs:
-    return ListedLogs(failures())
-
-
-@pytest.fixture
-def running(github: FakeGitHub, tmp_path: Path, logs: ListedLogs) -> Iterator[Running]:
-    with service(github, str(tmp_path / "audit.db"), logs) as made:
-        yield made
 
 
 def say(github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, body: str, author: str = "dana") -> str:

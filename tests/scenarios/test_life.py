@@ -20,7 +20,6 @@ from app.respond import LOOK, Look
 from app.service import AuditedRepository
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
-from tests.fakes.openapi.contract import contract
 from tests.fakes.service import ListedLogs, eventually, parts_of, service
 from tests.repository import Repository
 from tests.scenarios.test_follow_up import incident, say
@@ -125,15 +124,6 @@ def code(tmp_path: Path) -> Repository:
     made = Repository(tmp_path / "code")
     made.commit("Checkout: the total of an order", {"shop/checkout.py": BROKEN, ".github/infra-audit.yml": CONFIG})
     return made
-
-
-@pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    with fake.running(FakeGitHub()) as state:
-        state.contract = contract()
-        state.repeats = 2
-        yield state
-        assert state.violations == []
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """How the bot behaves on an issue beside its report: whom it assigns, its labels and checks, and when it looks again."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +16,6 @@ from app.main import Running
 from app.respond import LOOK, Look
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository, serve
-from tests.fakes.openapi.contract import contract
 from tests.fakes.service import ListedLogs, eventually, failures, parts_of, service
 from tests.scenarios.test_follow_up import bodies, incident, say
 from tests.scenarios.test_service import delivered
@@ -33,34 +31,9 @@ PATH = ".github/infra-audit.yml"
 
 
 @pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    with fake.running(FakeGitHub()) as state:
-        state.contract = contract()
-        state.repeats = 2
-        yield state
-        assert state.violations == []
-
-
-@pytest.fixture
 def repository(github: FakeGitHub) -> FakeRepository:
     roles = {"dana": "write", "tri": "triage", "rita": "read"}
     return github.add_repository("acme/shop", files={PATH: CONFIG}, roles=roles)
-
-
-@pytest.fixture
-def issue(github: FakeGitHub, repository: FakeRepository) -> FakeIssue:
-    return github.open_issue(repository, "checkout fails")
-
-
-@pytest.fixture
-def logs() -> ListedLogs:
-    return ListedLogs(failures())
-
-
-@pytest.fixture
-def running(github: FakeGitHub, tmp_path: Path, logs: ListedLogs) -> Iterator[Running]:
-    with service(github, str(tmp_path / "audit.db"), logs) as made:
-        yield made
 
 
 def configure(repository: FakeRepository, *lines: str, base: str = CONFIG) -> None:
@@ -118,7 +91,8 @@ def test_a_refused_assignment_costs_the_assignment_and_not_the_call(
     github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
 ) -> None:
     configure(repository, "assignees: {infrastructure: [tri]}")
-    github.faults.append(fake.Fault("POST", "/assignees$", 403, message="Resource not accessible by integration"))
+    refusal = "Resource not accessible by integration"
+    github.faults.append(fake.Fault("POST", "/assignees$", 403, times=9, message=refusal))
     assert say(github, repository, issue, "/audit escalate infrastructure") == "rocket"
     assert "@acme/sre" in bodies(github, repository, issue)
     assert "Could not be assigned: `tri`" in bodies(github, repository, issue)
@@ -352,6 +326,7 @@ def test_an_open_issue_that_nobody_watches_is_looked_at_again_by_time(
     assert running.jobs.status(f"recheck:{last.page}") is None
 
 
+@pytest.mark.one_life("its looks are counted, and a death makes one more")
 def test_a_report_that_was_deleted_stays_so_until_somebody_asks(
     github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
 ) -> None:

@@ -1,6 +1,6 @@
 """GitHub in trouble, and repositories and issues that change meanwhile: each ends quietly, once, and in the right place."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -11,7 +11,6 @@ from app.jobs import JobState
 from app.main import Running
 from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
-from tests.fakes.openapi.contract import contract
 from tests.fakes.service import ListedLogs, eventually, failures, service
 from tests.scenarios.test_follow_up import bodies, incident, say
 from tests.scenarios.test_service import delivered
@@ -26,34 +25,9 @@ verdict_check: {at: [default_branch]}
 
 
 @pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    with fake.running(FakeGitHub()) as state:
-        state.contract = contract()
-        state.repeats = 2
-        yield state
-        assert state.violations == []
-
-
-@pytest.fixture
 def repository(github: FakeGitHub) -> FakeRepository:
     files = {".github/infra-audit.yml": CONFIG}
     return github.add_repository("acme/shop", files=files, roles={"dana": "write", "tri": "triage"})
-
-
-@pytest.fixture
-def issue(github: FakeGitHub, repository: FakeRepository) -> FakeIssue:
-    return github.open_issue(repository, "checkout fails")
-
-
-@pytest.fixture
-def logs() -> ListedLogs:
-    return ListedLogs(failures())
-
-
-@pytest.fixture
-def running(github: FakeGitHub, tmp_path: Path, logs: ListedLogs) -> Iterator[Running]:
-    with service(github, str(tmp_path / "audit.db"), logs) as made:
-        yield made
 
 
 def finished(running: Running, repository: FakeRepository, issue: FakeIssue) -> bool:
@@ -79,6 +53,7 @@ WRITES = [
 ]
 
 
+@pytest.mark.one_life("one fault at a time: a write that died is not made again, and the fault would wait for it")
 @pytest.mark.parametrize("after_writing", [True, False], ids=["after it was written", "before it was written"])
 @pytest.mark.parametrize(("method", "path"), WRITES, ids=[path for _, path in WRITES])
 def test_a_broken_gateway_leaves_one_of_everything(
@@ -257,6 +232,7 @@ def test_a_report_that_somebody_deleted_is_written_again_when_it_is_asked_for(
     assert "1 earlier audit" in bodies(github, repository, issue)
 
 
+@pytest.mark.one_life("what one life asks is counted")
 def test_an_audit_makes_few_calls(
     github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
 ) -> None:
