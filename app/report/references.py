@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal, assert_never
+from typing import Literal, NamedTuple, assert_never
 from urllib.parse import quote
 
 from app.diagnosis.model import (
@@ -27,6 +27,7 @@ from app.diagnosis.model import (
     Words,
     sentence,
 )
+from app.evidence import workloads
 from app.evidence.model import (
     Commit,
     CommitSha,
@@ -35,6 +36,7 @@ from app.evidence.model import (
     Fingerprint,
     GroupKind,
     KnownError,
+    PayloadField,
     ProbeResult,
     Reading,
     RevisionName,
@@ -47,11 +49,15 @@ from app.report.model import EvidenceId, EvidenceItem
 from app.report.wording import counted
 
 _FILE_ORIGIN = re.compile(r"(?P<file>.+):(?P<line>\d+)", re.DOTALL)
-_SERVICE_LABELS = ("service_name", "job_name", "function_name", "container_name", "module_id", "database_id")
+_SERVICE_LABELS = ("service_name", "job_name", "function_name", "module_id", "database_id")
+_CLUSTER_LABELS = ("cluster_name", "namespace_name", "container_name")
 _PART_END = re.compile(r"<\*>|\[[a-z][a-z-]*\]|[\"\\\x00-\x1f\x7f]")
+_FIELD_END = re.compile(r": |(?:^| )[^ =]+=")
+"""Where a message that was put together of several fields of JSON may leave one of them."""
 _SHORTEST_LITERAL = 6
 _LITERAL_LENGTH = 120
-"""A longer literal finds nothing more and makes the link unreadable."""
+_MOST_LITERALS = 3
+"""More of them, or longer ones, find nothing more and make the link unreadable."""
 
 
 class References:
@@ -183,12 +189,7 @@ class References:
         query = group_filter(group)
         project = group.latest.project
         url = logs_explorer_url(project, query, window) if project else None
-        files = self._files()
-        literal = _literal(group)
-        if files and literal:
-            command = f"{_grep(files)} -hcF -- {shlex.quote(literal)} {_quoted(files)}"
-        else:
-            command = _gcloud_read(f"{query}\n{_between(window)}", project)
+        command = self._count_command(group) or _gcloud_read(f"{query}\n{_between(window)}", project)
         detail = (
             ("first", rfc3339(group.first_seen)),
             ("last", rfc3339(group.last_seen)),
@@ -197,6 +198,26 @@ class References:
             *_known_detail(self._evidence.known_error(group.id)),
         )
         return EvidenceItem(id_, "count", what, url, command, detail)
+
+    def _count_command(self, group: ErrorGroup) -> str | None:
+        """Counts the group in the exported files; None without files, or where nothing in it is fit to be searched for."""
+        if not (files := self._files()):
+            return None
+        if route := _route(group):
+            path = shlex.quote('"' + _url_pattern(route.path, '"'))
+            status = f"""-cE -- '"status": ?{route.status}'"""
+            if all(_is_json_lines(file) for file in files):
+                return f"{_grep(files)} -hE -- {path} {_quoted(files)} | grep {status}"
+            return f"{_grep(files)} -h {status} {_quoted(files)}"
+        found = _literals(group) or ((group.latest.audit.method,) if group.latest.audit else ())
+        if not found:
+            return None
+        first, *others = (shlex.quote(literal) for literal in found)
+        if not others or not all(_is_json_lines(file) for file in files):
+            return f"{_grep(files)} -hcF -- {first} {_quoted(files)}"
+        *between, last = others
+        narrowed = "".join(f" | grep -F -- {literal}" for literal in between)
+        return f"{_grep(files)} -hF -- {first} {_quoted(files)}{narrowed} | grep -cF -- {last}"
 
     def _commit(self, ref: CommitRef, id_: EvidenceId) -> EvidenceItem:
         known = self._commits.get(ref.sha)
@@ -351,14 +372,16 @@ def entry_filter(sample: Sample) -> str:
 
 def group_filter(group: ErrorGroup) -> str:
     """Finds the entries of a group, by what all of them share; it may find a few more, and says nothing of values."""
-    sample = group.latest
-    lines = _resource(sample.resource_type, sample.resource_labels)
-    if group.kind is GroupKind.REQUEST and sample.http is not None:
-        lines.append(f"httpRequest.status={int(sample.http.status)}")
-    elif group.kind is GroupKind.AUDIT and sample.audit is not None:
-        lines.append(f"protoPayload.methodName={_quote(sample.audit.method)}")
-    elif literal := _literal(group):
-        lines.append(_quote(literal))
+    lines = _shared_resource(group)
+    if (audit := group.latest.audit) is not None:
+        lines.append(f"protoPayload.methodName={_quote(audit.method)}")
+        if audit.status_code:
+            lines.append(f"protoPayload.status.code={int(audit.status_code)}")
+    elif route := _route(group):
+        lines.append(f"httpRequest.status={route.status}")
+        lines.append(f"httpRequest.requestUrl=~{_quote('^' + _url_pattern(route.path, '$'))}")
+    else:
+        lines += [_quote(literal) for literal in _literals(group)]
     return "\n".join(lines)
 
 
@@ -377,8 +400,19 @@ def short(sha: str) -> Redacted:
 
 
 def _resource(kind: str, labels: Mapping[str, Redacted]) -> list[str]:
+    names = _CLUSTER_LABELS if kind.startswith("k8s_") else [key for key in _SERVICE_LABELS if labels.get(key)][:1]
     lines = [f"resource.type={_quote(kind)}"] if kind else []
-    lines += [f"resource.labels.{key}={_quote(labels[key])}" for key in _SERVICE_LABELS if labels.get(key)][:1]
+    return lines + [f"resource.labels.{key}={_quote(labels[key])}" for key in names if labels.get(key)]
+
+
+def _shared_resource(group: ErrorGroup) -> list[str]:
+    """What the oldest and the newest entry name alike. Pods come and go, so of a pod the workload's part of its name."""
+    oldest, newest = (sample.resource_labels for sample in (group.first, group.latest))
+    alike = {key: value for key, value in newest.items() if oldest.get(key) == value}
+    lines = _resource(group.latest.resource_type, alike) if len(group.services) <= 1 else []
+    pod = newest.get("pod_name", "")
+    if lines and pod and (workload := workloads.of_pod(pod).name) != pod:
+        lines.append(f"resource.labels.pod_name:{_quote(f'{workload}-')}")
     return lines
 
 
@@ -392,27 +426,77 @@ def _quote(text: str) -> str:
     return '"' + flat.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _literal(group: ErrorGroup) -> str | None:
-    """What all entries of a group say, as they say it; None when nothing in them is long enough to search for.
+class _Route(NamedTuple):
+    path: str
+    status: int
 
-    A template is tidied (blanks, values, cut secrets), so a part of it counts only if the kept entries hold it as it is.
-    JSON writes quotes, backslashes and line breaks differently, so no part goes beyond one.
+
+def _route(group: ErrorGroup) -> _Route | None:
+    """What a group has in common that is told by its answers alone; the path is a template."""
+    http = group.latest.http
+    if http is None or group.kind is not GroupKind.REQUEST or not group.template.startswith(f"{http.method} /"):
+        return None
+    return _Route(group.template.removeprefix(f"{http.method} ").rpartition(" answered ")[0], int(http.status))
+
+
+def _url_pattern(path: str, end: str) -> str:
+    """Matches the addresses of a route, in RE2 and in `grep -E` alike; `end` is what stands behind an address."""
+    constant = (re.sub(r"[.\[\]*+?(){}|^$\\]", r"\\\g<0>", part) for part in path.rstrip("/").split("<*>"))
+    return f"(https?://[^/]+)?{'[^/?#]*'.join(constant)}/?([?#]|{end})"
+
+
+def _literals(group: ErrorGroup) -> tuple[str, ...]:
+    """Runs of words that every entry of a group says as they are, longest first; none when all are too short to search for.
+
+    A template is tidied (blanks, values, cut secrets), so a run of its words counts only if the kept entries hold it as it
+    is. JSON writes quotes, backslashes and line breaks differently, and a message may be put together of several of its
+    fields, so no run goes beyond one. Where an occurrence is of several entries, only one run is sure to be in one of them.
     """
-    if group.kind is GroupKind.REQUEST and group.latest.http is not None:
-        return group.latest.http.path.partition("<")[0] or None
-    if group.kind is GroupKind.AUDIT and group.latest.audit is not None:
-        return group.latest.audit.method or None
-    chain = group.trace.chain if group.trace else ()
-    said = [group.latest.message, *(f"{info.type}: {info.message}" for info in chain if info.message)]
     parts = [part for text in (group.template, group.title) for part in _PART_END.split(text)]
-    words = [word for part in parts for word in part.split()]
-    said += (types := [info.type for info in reversed(chain)])
-    for candidates in (parts, words, types):
-        found = [part.strip() for part in candidates if any(part.strip() in text for text in said)]
-        best = max(found, key=len, default="")
-        if len(best) >= _SHORTEST_LITERAL:
-            return best[:_LITERAL_LENGTH].strip()
-    return None
+    if group.latest.field is PayloadField.JSON:
+        parts = [piece for part in parts for piece in _FIELD_END.split(part)]
+    chain = group.trace.chain if group.trace else ()
+    # Some loggers leave out the package of a type.
+    types = [re.split(r"[./:]+", info.type)[-1] for info in reversed(chain)]
+    of_all = [
+        run for part in parts for run in _runs(part, lambda run: _in_newest(run, group) and _in_oldest(run, group))
+    ]
+    of_newest = [run for part in parts for run in _runs(part, lambda run: _in_newest(run, group))]
+    several = group.kind is not GroupKind.TRACE and group.entries == group.count
+    for candidates in (of_all, types, of_newest):
+        found: list[str] = []
+        for run in sorted(candidates, key=len, reverse=True):
+            if len(run) >= _SHORTEST_LITERAL and not any(run in longer for longer in found):
+                found.append(run)
+        if found:
+            return tuple(run[:_LITERAL_LENGTH].strip() for run in found[: _MOST_LITERALS if several else 1])
+    return ()
+
+
+def _runs(part: str, held: Callable[[str], bool]) -> list[str]:
+    """The longest runs of words of `part` that are `held`: all of it, or as far as each goes."""
+    if held(whole := part.strip()):
+        return [whole]
+    words = part.split()
+    runs: list[str] = []
+    start = 0
+    for end in range(1, len(words) + 1):
+        while start < end and not held(" ".join(words[start:end])):
+            start += 1
+        runs.append(" ".join(words[start:end]))
+    return runs
+
+
+def _in_newest(run: str, group: ErrorGroup) -> bool:
+    said = [group.latest.message, group.latest.audit.status_message if group.latest.audit else ""]
+    for info in group.trace.chain if group.trace else ():
+        said += [info.type, info.message]
+    return any(run in text for text in said)
+
+
+def _in_oldest(run: str, group: ErrorGroup) -> bool:
+    """Asked of traces alone: the words of a template are those of all, a trace is the newest's; all have its types."""
+    return group.trace is None or run in group.first.message or any(run in info.type for info in group.trace.chain)
 
 
 def _known_detail(known: KnownError | None) -> list[tuple[str, str]]:
@@ -444,6 +528,10 @@ def _in_project(project: str | None) -> str:
 
 def _grep(files: Sequence[str]) -> str:
     return "zgrep" if any(file.endswith(".gz") for file in files) else "grep"
+
+
+def _is_json_lines(file: str) -> bool:
+    return file.removesuffix(".gz").endswith((".jsonl", ".ndjson"))
 
 
 def _quoted(files: Sequence[str]) -> str:

@@ -338,7 +338,7 @@ def test_a_count_searches_for_words_as_the_entries_write_them():
     file = Reading("log.jsonl", None, None, 20, 0, digest="0" * 64)
     observed = replace(evidence.observations, groups=(tidied, *evidence.observations.groups))
     made = build_report(replace(evidence, observations=observed, readings=(file,)), diagnosis(summary=claim))
-    assert made.evidence[0].command == "grep -hcF -- Application log.jsonl"
+    assert made.evidence[0].command == "grep -hcF -- 'Application startup failed. Exiting.' log.jsonl"
 
 
 def test_a_suspect_stands_once_with_its_best_reasons():
