@@ -4,28 +4,57 @@ import gzip
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from pydantic import TypeAdapter
 
-from app.report.model import EvidenceItem
+from app.cli import main
+from app.evidence.model import Evidence
+from app.investigate import conclude
+from app.report.model import EvidenceItem, Report
 from app.sources import query_language
 from tests.examples import NAMES, ROOT, audited
 
+ARRAY = "an array, as gcloud writes an export"
 ELSEWHERE = ("gcloud ", "kubectl ", "gh ", "infra-audit ")
 """Commands that ask a service; all others read the exported files and the clone."""
 
 
-@pytest.fixture(scope="module", params=NAMES)
-def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """An incident, and a clone of its repository with the export beside its files."""
-    folder = tmp_path_factory.mktemp(request.param)
-    source = ROOT / request.param
-    subprocess.run(["git", "clone", "--quiet", str(source / "repo.bundle"), str(folder)], check=True)
-    (folder / "logs.jsonl.gz").write_bytes((source / "logs.jsonl.gz").read_bytes())
-    return request.param, folder
+@dataclass(frozen=True)
+class Opened:
+    """A report, and a clone of its repository with the export that was read beside its files."""
+
+    report: Report
+    folder: Path
+    entries: Sequence[Mapping[str, Any]]
+
+    def here(self) -> list[EvidenceItem]:
+        items = [item for item in self.report.evidence if not item.command.startswith(ELSEWHERE)]
+        assert items
+        return items
+
+
+@pytest.fixture(scope="module", params=[*NAMES, ARRAY])
+def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    name = "bad-deploy" if request.param == ARRAY else request.param
+    folder = tmp_path_factory.mktemp(name)
+    subprocess.run(["git", "clone", "--quiet", str(ROOT / name / "repo.bundle"), str(folder)], check=True)
+    export = (ROOT / name / "logs.jsonl.gz").read_bytes()
+    entries = [json.loads(line) for line in gzip.decompress(export).splitlines()]
+    if request.param != ARRAY:
+        (folder / "logs.jsonl.gz").write_bytes(export)
+        return Opened(audited(name).report, folder, entries)
+    logs, saved = folder / "logs.json", folder / "evidence.json"
+    logs.write_text(json.dumps(entries, indent=2))
+    done = CliRunner().invoke(main, ["audit", "--logs", str(logs), "--repo", str(folder), "--save", str(saved)])
+    assert done.exit_code == 0, done.output
+    evidence = TypeAdapter(Evidence).validate_json(saved.read_bytes())
+    return Opened(conclude(evidence).report, folder, entries)
 
 
 def opened(item: EvidenceItem, folder: Path) -> str:
@@ -34,14 +63,14 @@ def opened(item: EvidenceItem, folder: Path) -> str:
     return done.stdout
 
 
-def test_each_command_shows_what_is_claimed(example: tuple[str, Path]) -> None:
-    name, folder = example
-    shown = {item.id: opened(item, folder) for item in here(name)}
-    for item in here(name):
+def test_each_command_shows_what_is_claimed(example: Opened) -> None:
+    shown = {item.id: opened(item, example.folder) for item in example.here()}
+    for item in example.here():
         detail = dict(item.detail)
         match item.kind:
             case "entry":
-                assert detail["insertId"] in shown[item.id]
+                (entry,) = [entry for entry in example.entries if entry["insertId"] == detail["insertId"]]
+                assert json.loads(shown[item.id].rstrip().rstrip(",")) == entry
             case "count" if "filter" in detail:
                 assert shown[item.id].strip() == detail["entries"], item.command
             case "count" | "reading":
@@ -54,16 +83,13 @@ def test_each_command_shows_what_is_claimed(example: tuple[str, Path]) -> None:
                 assert shown[item.id].strip(), f"{item.id} shows nothing: {item.command}"
 
 
-def test_each_filter_finds_what_is_counted(example: tuple[str, Path]) -> None:
-    name, folder = example
-    with gzip.open(folder / "logs.jsonl.gz", "rt") as lines:
-        entries: list[Mapping[str, Any]] = [json.loads(line) for line in lines]
-    for item in audited(name).report.evidence:
+def test_each_filter_finds_what_is_counted(example: Opened) -> None:
+    for item in example.report.evidence:
         detail = dict(item.detail)
         if "filter" not in detail:
             continue
         query = query_language.parse(detail["filter"])
-        found = [entry for entry in entries if query_language.matches(query, entry)]
+        found = [entry for entry in example.entries if query_language.matches(query, entry)]
         match item.kind:
             case "entry":
                 assert [entry["insertId"] for entry in found] == [detail["insertId"]]
@@ -75,9 +101,3 @@ def test_each_filter_finds_what_is_counted(example: tuple[str, Path]) -> None:
                 assert len(found) >= int(requests[1])
             case _:
                 raise AssertionError(f"what should {item.id} find?")
-
-
-def here(name: str) -> list[EvidenceItem]:
-    items = [item for item in audited(name).report.evidence if not item.command.startswith(ELSEWHERE)]
-    assert items
-    return items

@@ -54,6 +54,8 @@ _CLUSTER_LABELS = ("cluster_name", "namespace_name", "container_name")
 _PART_END = re.compile(r"<\*>|\[[a-z][a-z-]*\]|[\"\\\x00-\x1f\x7f]")
 _FIELD_END = re.compile(r": |(?:^| )[^ =]+=")
 """Where a message that was put together of several fields of JSON may leave one of them."""
+_ONE_OF_ARRAY = r"${p;/^  },\{0,1\}$/q;/^{.*}$/q}"
+"""Has `sed` print until an entry ends: at its brace in an array as gcloud writes it, or with its line."""
 _SHORTEST_LITERAL = 6
 _LITERAL_LENGTH = 120
 _MOST_LITERALS = 3
@@ -163,11 +165,12 @@ class References:
         return EvidenceItem(id_, "entry", what, self.entry_url(sample), self._entry_command(sample), detail)
 
     def _entry_command(self, sample: Sample) -> str:
-        """The line of the export where the entry was read, or the same entry from the API."""
+        """The place in the export where the entry was read, or the same entry from the API."""
         if (origin := _FILE_ORIGIN.fullmatch(sample.origin)) and (file := self._file(origin["file"])):
+            lines = f"{origin['line']}p" if _is_json_lines(file) else f"'{origin['line']},{_ONE_OF_ARRAY}'"
             if file.endswith(".gz"):
-                return f"gzip -dc {shlex.quote(file)} | sed -n {origin['line']}p"
-            return f"sed -n {origin['line']}p {shlex.quote(file)}"
+                return f"gzip -dc {shlex.quote(file)} | sed -n {lines}"
+            return f"sed -n {lines} {shlex.quote(file)}"
         return _gcloud_read(entry_filter(sample), sample.project)
 
     def _count(self, ref: CountRef, id_: EvidenceId) -> EvidenceItem:
