@@ -5,6 +5,8 @@ and caches tokens; its own retries (which repeat writes), its unbounded cache an
 """
 
 import asyncio
+import functools
+import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,6 +22,7 @@ from githubkit.cache import MemCacheStrategy
 from githubkit.exception import GitHubException, RateLimitExceeded, RequestError, RequestFailed
 
 from app.errors import Unavailable
+from app.redact import cut, start_of
 
 TIMEOUT = httpx.Timeout(20, connect=5)
 PACE = timedelta(seconds=1)
@@ -36,14 +39,17 @@ LARGEST_REMEMBERED = 64 * 1024
 
 
 class Refused(Exception):
-    """GitHub answered no: 404 hidden or gone, 403 not permitted, 410 gone, 422 not acceptable."""
+    """GitHub answered no: 404 hidden or gone, 403 not permitted, 410 gone, 422 not acceptable.
+
+    Its words and the path are shown to people, so their secrets are cut here.
+    """
 
     GONE = (404, 410, 451)
 
     def __init__(self, status: int, message: str, path: str) -> None:
-        super().__init__(f"{status} {message} ({path})")
+        super().__init__(cut(f"{status} {message} ({path})"))
         self.status = status
-        self.message = message
+        self.message = cut(message)
 
 
 class _Shared(httpx.AsyncBaseTransport):
@@ -92,7 +98,7 @@ class GitHub:
         self._clock = clock
         self._sleep = sleep
         self._transport = _Shared(
-            transport or httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=50), retries=1)
+            transport or httpx.AsyncHTTPTransport(_tls(), limits=httpx.Limits(max_connections=50), retries=1)
         )
         self._clients: dict[int | None, Sdk[Any]] = {}
         self._gates: dict[int | None, _Gate] = {}
@@ -208,6 +214,12 @@ class GitHub:
         return answer
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Reading the authorities takes longer than a call."""
+    return httpx.create_ssl_context()
+
+
 def _meaning(error: GitHubException, gate: _Gate, path: str, now: float) -> Refused | Unavailable:
     """The SDK wraps what goes wrong while it fetches a token, so the innermost of its errors counts."""
     inner: Exception = error
@@ -238,7 +250,7 @@ def _message(response: httpx.Response) -> str:
         answer = orjson.loads(response.content)
     except orjson.JSONDecodeError:
         return response.reason_phrase
-    return str(dig(answer, "message") or response.reason_phrase)[:200]
+    return start_of(str(dig(answer, "message") or response.reason_phrase), 200)
 
 
 def web_address(api: str) -> str:
@@ -292,15 +304,23 @@ class Session:
 
     async def query(self, document: str, **variables: Any) -> Any:
         """A GraphQL read. Its errors come with status 200 and are `Refused` with 422."""
-        return await self._graphql("QUERY", document, variables)
+        return (await self._graphql("QUERY", document, variables))["data"]
 
-    async def query_parts(self, document: str, **variables: Any) -> Any:
-        """A GraphQL read of many things of a repository, where what is refused is null; `Refused` when nothing is told."""
-        return await self._graphql("QUERY", document, variables, parts=True)
+    async def query_parts(self, document: str, **variables: Any) -> tuple[Any, frozenset[str]]:
+        """A GraphQL read of many things of a repository, and the names of those that were answered with an error.
+
+        `Refused` when nothing is told.
+        """
+        answer = await self._graphql("QUERY", document, variables, parts=True)
+        paths = [error.get("path") or () for error in answer.get("errors") or ()]
+        told: Mapping[str, Any] = answer["data"]["repository"]
+        nameless = any(len(path) < 2 for path in paths)
+        failed = [name for name, value in told.items() if nameless and value is None]
+        return answer["data"], frozenset([*failed, *(str(path[1]) for path in paths if len(path) > 1)])
 
     async def mutate(self, document: str, **variables: Any) -> Any:
         """A GraphQL write."""
-        return await self._graphql("POST", document, variables)
+        return (await self._graphql("POST", document, variables))["data"]
 
     async def _graphql(self, method: str, document: str, variables: Mapping[str, Any], *, parts: bool = False) -> Any:
         body = {"query": document, "variables": variables}
@@ -310,8 +330,8 @@ class Session:
             raise self.github.limited(self.installation, response)
         told = parts and dig(answer, "data", "repository") is not None
         if answer.get("errors") and not told:
-            raise Refused(422, str(answer["errors"][0].get("message", ""))[:200], "graphql")
-        return answer["data"]
+            raise Refused(422, start_of(str(answer["errors"][0].get("message", "")), 200), "graphql")
+        return answer
 
     async def _call(self, method: str, path: str, params: Mapping[str, Any] | None, body: Any) -> httpx.Response:
         if self.limit is not None and self.calls >= self.limit:

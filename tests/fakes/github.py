@@ -5,12 +5,15 @@ Commits, comparisons, trees, files and blame come from a real local repository. 
 `create_app(state)` is a small ASGI application.
 """
 
+import asyncio
 import base64
+import functools
 import hashlib
 import hmac
 import itertools
 import json
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -141,6 +144,12 @@ class Fault:
         )
 
 
+@functools.cache
+def _key() -> rsa.RSAPrivateKey:
+    """One for all stand-ins of a process: making it takes long."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class FakeGitHub:
     """The state, and what people and GitHub itself do to it. Threads: the server's and the test's, one lock."""
 
@@ -149,7 +158,7 @@ class FakeGitHub:
         self.slug = slug
         self.secret = secret
         self.lock = threading.RLock()
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        key = _key()
         self.private_key = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         ).decode()
@@ -168,6 +177,9 @@ class FakeGitHub:
         self.violations: list[str] = []
         self.write_times: list[float] = []
         self.target: str | None = None
+        self._sender = httpx.Client(
+            timeout=10, verify=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+        )
         self.repeats = 1
         """How often each delivery is sent; the scenarios send all of them twice."""
         self.address = "http://127.0.0.1"
@@ -312,7 +324,7 @@ class FakeGitHub:
         body = json.dumps(delivery.payload).encode()
         for _ in range(times or self.repeats):
             try:
-                answer = httpx.post(f"{self.target}", content=body, headers=self.headers(delivery, body), timeout=10)
+                answer = self._sender.post(f"{self.target}", content=body, headers=self.headers(delivery, body))
                 delivery.status_code = answer.status_code
             except httpx.HTTPError:
                 delivery.status_code = 502
@@ -925,10 +937,25 @@ def _blame(repository: FakeRepository, sha: str, path: str) -> list[dict[str, An
 # --- serving ----------------------------------------------------------------------------------------------------------
 
 
+class _Server(uvicorn.Server):
+    """Ends when it is told to; by itself it looks ten times a second whether it should."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
+        await super().startup(sockets)
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self._told.wait()
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._told.set)
+
+
 @contextmanager
 def serve(app: Any, *, port: int = 0) -> Iterator[str]:
     """Run an ASGI application on loopback in a thread of its own; gives its address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
+    server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 10
@@ -939,7 +966,7 @@ def serve(app: Any, *, port: int = 0) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.end()
         thread.join(timeout=10)
 
 

@@ -4,8 +4,10 @@ Started as a program it is one server process that a test can kill.
 """
 
 import asyncio
+import functools
 import os
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +16,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from app.archive import Archive
 from app.errors import Unavailable
 from app.evidence.entries import parse_entry
 from app.evidence.model import LogEntry, LogQuestion, LogsRead, Reading, Request
 from app.investigate import Sources
+from app.jobs import Jobs
 from app.main import Parts, Running
 from app.service import AuditedRepository
 from app.settings import read_settings
@@ -89,6 +93,18 @@ def environment(github: FakeGitHub, store: str, public: str = "http://127.0.0.1:
     }
 
 
+@functools.cache
+def _begun_store() -> bytes:
+    """An embedded store with nothing in it, as a first start leaves it: making it anew for every test takes a second."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "begun.db"
+        archive, jobs = Archive(f"sqlite:///{file}"), Jobs(f"sqlite:///{file}", {})
+        jobs.start()
+        jobs.stop(timedelta(0))
+        archive.close()
+        return file.read_bytes()
+
+
 @contextmanager
 def service(
     github: FakeGitHub,
@@ -100,6 +116,8 @@ def service(
     """A started service; GitHub's deliveries go to it. It dies and comes back where the stand-in's `deaths` say so."""
     granted = {"INFRA_AUDIT_OPERATOR_FILE": str(operator)} if operator is not None else {}
     settings = read_settings({**environment(github, store), **granted})
+    if settings.sqlite_file is not None and not settings.sqlite_file.exists():
+        settings.sqlite_file.write_bytes(_begun_store())
     deaths = github.deaths if isinstance(github.deaths, Deaths) else None
     running = Mortal(settings, parts or parts_of(logs or ListedLogs(failures())), deaths)
     try:
