@@ -478,7 +478,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Aborted connection … Got timeout reading communication packets",
             )
         ),
-        layer=Layer.INFRASTRUCTURE,
+        layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,
         specificity=Specificity.PRODUCT,
         causes=(

@@ -18,6 +18,10 @@ _answer = partial(
 )
 
 
+_A_BUILD = ("Build failed:",)
+"""What a compiler says inside such an answer is in words of all kinds and never of the API."""
+
+
 def _says(*wording: str, without: tuple[str, ...] = ()) -> Predicate:
     return Predicate(wording, without, api_answer=True, failures_only=True)
 
@@ -160,6 +164,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "already taken",
             "not empty",
             "recently deleted",
+            without=_A_BUILD,
         ),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.INFRASTRUCTURE,
@@ -189,6 +194,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "no longer exists",
             "has been deleted",
             "been deleted",
+            without=_A_BUILD,
         ),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.DEVELOPERS,
@@ -379,6 +385,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "limit … reached",
             "may have at most",
             "more than … are not allowed",
+            without=_A_BUILD,
         ),
         layer=Layer.QUOTA,
         owner=LayerOwner.INFRASTRUCTURE,
@@ -526,6 +533,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "not available in",
             "is disabled for",
             "requires that",
+            without=_A_BUILD,
         ),
         layer=Layer.CONFIGURATION,
         owner=LayerOwner.DEVELOPERS,
@@ -560,6 +568,7 @@ SIGNATURES: tuple[Signature, ...] = (
             "invalid row",
             "invalid encoding",
             "corrupt",
+            without=_A_BUILD,
         ),
         layer=Layer.APPLICATION,
         owner=LayerOwner.DEVELOPERS,

@@ -16,7 +16,7 @@ _RESOURCE = (
     r"denied (?:on|for) resource:? '([^']+)'",
     r"permission for '([^']+)'",
     r"denied on service account (\S+)",
-    r"denied on resource \(?'?([\w./:@-]+)",
+    r"denied on resource '?([\w./:@-]+)",
 )
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -222,7 +222,6 @@ SIGNATURES: tuple[Signature, ...] = (
                 "could not find default credentials",
                 "Your default credentials were not found",
                 "The Application Default Credentials are not available",
-                "Unable to detect a Project Id in the current environment",
                 "File … was not found … GOOGLE_APPLICATION_CREDENTIALS",
                 "credentials were not found",
                 "GSS initiate failed",
