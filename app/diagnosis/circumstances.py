@@ -59,22 +59,42 @@ _SILENT = re.compile(rf"{LIMIT.pattern}|cannot connect|connect call failed|unrea
 def _private_from_serverless(root: Cause, group: ErrorGroup) -> bool:
     """Of a database only where a connector dials it by name: the API told the address, so what is left is the way to it.
 
-    An address that a setting tells may be wrong, or closed by a network that the service does reach.
+    An address that a setting tells may be wrong, or closed by a network that the service does reach. Memorystore has private
+    addresses only, so that a Redis of which the message tells no address or name is taken for one.
     """
     text = _message(group)
     if root.failure_class == "cloud-sql-connection-timeout" and not CONNECTION_NAME.search(text):
         return False
+    unnamed = root.failure_class == "redis-unavailable" and "[public-ip]" not in text and not _PUBLIC_NAME.search(text)
     return (
         root.layer in _OUTSIDE
         and group.latest.resource_type in SERVERLESS
-        and "[private-ip]" in text
+        and ("[private-ip]" in text or unnamed)
         and bool(_SILENT.search(text))
         and "refused" not in text.lower()
     )
 
 
+_PUBLIC_NAME = re.compile(r"\b[a-z0-9-]+\.(?:com|net|org|io|dev|app|cloud)\b", re.IGNORECASE)
+
+
 def _memory_file_system(root: Cause, group: ErrorGroup) -> bool:
     return root.failure_class == "disk-full" and group.latest.resource_type in SERVERLESS
+
+
+def _disk_of_build(root: Cause, group: ErrorGroup) -> bool:
+    return root.failure_class == "disk-full" and group.latest.resource_type == "build"
+
+
+_BALANCERS = ("http_load_balancer", "internal_http_lb_rule", "http_external_regional_lb_rule")
+_CUT_AT = (29.5, 31.0)
+"""Seconds: the time limit of a backend service is 30 s unless somebody sets another."""
+
+
+def _default_of_balancer(root: Cause, group: ErrorGroup) -> bool:
+    http = group.latest.http
+    slow = root.failure_class == "request-timeout" and group.latest.resource_type in _BALANCERS
+    return slow and http is not None and _CUT_AT[0] <= (http.latency_s or 0.0) <= _CUT_AT[1]
 
 
 _UNKNOWN_NAME = re.compile(
@@ -103,7 +123,7 @@ def _no_such_node(root: Cause, group: ErrorGroup) -> bool:
 
 _VARIABLE = re.compile(
     r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b|environment variable|env(?:ironment)? var|os\.environ|process\.env"
-    r"|Missing `\w+` for '\w+' environment"
+    r"|Missing `\w+` for '\w+' environment|in the current environment"
 )
 
 
@@ -137,11 +157,59 @@ def _runs_for_google(root: Cause, group: ErrorGroup) -> bool:
     return root.failure_class in _OF_A_PROGRAM and bool(managed)
 
 
-_WRONG_PATH = re.compile(r"statuscode: (?:30[1278]|40[0-9])|HTTP (?:30[1278]|40[0-9])\b")
+_WRONG_PATH = re.compile(
+    r"statuscode: (?:30[1278]|40[0-9])|HTTP (?:30[1278]|40[0-9])\b"
+    r"|malformed HTTP (?:response|version)|server gave HTTP response to HTTPS client|does not look like a TLS handshake"
+)
+"""A status that speaks of the path, or what Go's client says of a server that speaks another protocol."""
 
 
 def _probe_path(root: Cause, group: ErrorGroup) -> bool:
     return root.failure_class == "health-probe-failed" and bool(_WRONG_PATH.search(_message(group)))
+
+
+_OF_CLUSTER = re.compile(r"k8s\d*-|gkegw\d*-|gkemcg\d*-")
+"""Beginnings of the names that GKE gives to the backend services of its Ingresses and Gateways."""
+
+
+def _backend_of_cluster(root: Cause, group: ErrorGroup) -> bool:
+    """GKE makes such a backend's health check from the readiness probe and the port of the workload behind it."""
+    name = group.latest.resource_labels.get("backend_service_name", "")
+    return root.failure_class == "backend-unhealthy" and bool(_OF_CLUSTER.match(name))
+
+
+_USED = re.compile(r"was using (\d+)([KMG]i?)?, (?:which exceeds its request of|request is) (\d+)([KMG]i?)?")
+_UNIT = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+
+def _above_its_request(root: Cause, group: ErrorGroup) -> bool:
+    """An evicted pod that used more than it asked for. One that asked for nothing was only found on a node that is full."""
+    found = _USED.search(_message(group)) if root.failure_class in ("host-memory-pressure", "disk-full") else None
+    if found is None:
+        return False
+    used, asked = (int(found[n]) * _UNIT[found[n + 1] or ""] for n in (1, 3))
+    return 0 < asked < used
+
+
+_GOOGLE_REFUSES = re.compile(
+    r"\bgoogleapis\.com\b.{0,400}(?:connection refused|ECONNREFUSED)"
+    r"|(?:connection refused|ECONNREFUSED).{0,400}\bgoogleapis\.com\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _google_refuses(root: Cause, group: ErrorGroup) -> bool:
+    """The front ends of Google's APIs refuse no connection on their port; a mesh's sidecar that is not up yet does."""
+    in_cluster = group.latest.resource_type.startswith("k8s_")
+    return root.layer in _OUTSIDE and in_cluster and bool(_GOOGLE_REFUSES.search(_message(group)))
+
+
+_SEVERAL = 3
+
+
+def _no_instance_anywhere(root: Cause, group: ErrorGroup) -> bool:
+    """A maximum is set for one service; that several reach theirs at once is no accident of settings."""
+    return root.failure_class == "no-available-instance" and len(group.services) >= _SEVERAL
 
 
 _MISFIT = re.compile(
@@ -240,6 +308,18 @@ CIRCUMSTANCES: tuple[Circumstance, ...] = (
         "the file system of this kind of service is memory and counts against its own limit",
     ),
     Circumstance(
+        _disk_of_build,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "the size of a build's disk is an option of the build itself",
+    ),
+    Circumstance(
+        _default_of_balancer,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "the answer was cut off at 30 s, the time limit of a backend service that nobody set",
+    ),
+    Circumstance(
         _local_name,
         Layer.CONFIGURATION,
         LayerOwner.DEVELOPERS,
@@ -267,7 +347,31 @@ CIRCUMSTANCES: tuple[Circumstance, ...] = (
         _probe_path,
         Layer.CONFIGURATION,
         LayerOwner.DEVELOPERS,
-        "the program answers, but not on the path that the probe asks: the two settings do not fit",
+        "the program answers, but not on the path or in the protocol that the probe asks: the two settings do not fit",
+    ),
+    Circumstance(
+        _backend_of_cluster,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "the cluster made this backend and takes its health check from the workload's own readiness probe and port",
+    ),
+    Circumstance(
+        _above_its_request,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "the evicted pod used more than it asked for, and such pods are evicted first",
+    ),
+    Circumstance(
+        _google_refuses,
+        Layer.CONFIGURATION,
+        LayerOwner.DEVELOPERS,
+        "Google's APIs refuse no connection: something in the pod does, such as a sidecar that is not up yet",
+    ),
+    Circumstance(
+        _no_instance_anywhere,
+        Layer.CAPACITY,
+        LayerOwner.PROVIDER,
+        "several services have no instance at the same time, which the maximum of one of them does not explain",
     ),
     Circumstance(
         _library_misfit,

@@ -1,10 +1,12 @@
 """The same message in another place: who is at fault then."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.diagnosis.circumstances import CIRCUMSTANCES, circumstance
 from app.diagnosis.model import Layer
-from app.evidence.model import LayerOwner
+from app.evidence.model import HttpRequest, LayerOwner, ServiceName
 from tests.diagnosis.incident import cause, group
 
 RUN, POD = "cloud_run_revision", "k8s_container"
@@ -40,8 +42,53 @@ MOVED = [
         RUN,
         "User does not have bigquery.jobs.create permission in project public-archive.",
     ),
+    (
+        "health-probe-failed",
+        Layer.APPLICATION,
+        "k8s_pod",
+        'Readiness probe failed: Get "http://10.8.1.7:3001/": net/http: HTTP/1.x transport: malformed HTTP response "x"',
+    ),
+    (
+        "host-memory-pressure",
+        Layer.INFRASTRUCTURE,
+        "k8s_pod",
+        "The node was low on resource: memory. Container web was using 3001000Ki, which exceeds its request of 2Gi. ",
+    ),
+    (
+        "upstream-connection-failure",
+        Layer.DEPENDENCY,
+        POD,
+        'Get "https://sqladmin.googleapis.com/sql/v1": dial tcp 142.250.1.95:443: connect: connection refused',
+    ),
+    ("redis-unavailable", Layer.INFRASTRUCTURE, "gae_app", "RedisException: Connection timed out"),
+    ("disk-full", Layer.INFRASTRUCTURE, "build", "write /workspace/x: no space left on device"),
 ]
 STAYS = [
+    (
+        "host-memory-pressure",
+        Layer.INFRASTRUCTURE,
+        "k8s_pod",
+        "The node was low on resource: memory. Container web was using 73712Ki, which exceeds its request of 0. ",
+    ),
+    (
+        "disk-full",
+        Layer.INFRASTRUCTURE,
+        "k8s_pod",
+        "The node was low on resource: ephemeral-storage. Container web was using 12Ki, request is 1Gi. ",
+    ),
+    (
+        "upstream-connection-failure",
+        Layer.DEPENDENCY,
+        POD,
+        'Get "https://api.example.com/v1": dial tcp 142.250.1.95:443: connect: connection refused',
+    ),
+    (
+        "redis-unavailable",
+        Layer.INFRASTRUCTURE,
+        "gae_app",
+        "RedisException: Connection timed out eu1.cache.example.com",
+    ),
+    ("redis-unavailable", Layer.INFRASTRUCTURE, POD, "RedisException: Connection timed out"),
     (
         "iam-permission-denied",
         Layer.PERMISSIONS,
@@ -105,8 +152,13 @@ def test_every_row_is_shown_by_an_example() -> None:
         for failure_class, layer, place, message in MOVED
         for seen in [group("x", message, resource_type=place)]
     }
-    # The one that reads the pod's name has a test of its own.
-    assert {row.layer for row in set(CIRCUMSTANCES) - rows} == {Layer.PLATFORM}
+    # Those that read names and services have tests of their own.
+    assert sorted(row.layer for row in set(CIRCUMSTANCES) - rows) == [
+        "capacity",
+        "configuration",
+        "configuration",
+        "platform",
+    ]
 
 
 def test_only_a_network_of_its_own_makes_it_the_network_team_s() -> None:
@@ -125,3 +177,43 @@ def test_an_add_on_that_gke_keeps_is_googles_and_a_neighbour_in_its_namespace_is
     assert of("collector-x1", "gke-managed-system") is Layer.PLATFORM
     assert of("house-agent-x1", "kube-system") is None
     assert of("metrics-server-abc", "shop") is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "layer"), [("k8s1-179e90eb-shop-web-80-4cdd", Layer.CONFIGURATION), ("web-backend", None), ("", None)]
+)
+def test_a_backend_that_the_cluster_made_is_checked_by_the_workload_s_own_settings(
+    backend: str, layer: Layer | None
+) -> None:
+    labels = {"backend_service_name": backend}
+    seen = group("x", "failed_to_pick_backend", resource_type="http_load_balancer", labels=labels, service="")
+    found = circumstance(cause(seen, "backend-unhealthy", layer=Layer.INFRASTRUCTURE), seen)
+    assert (found.layer if found else None) is layer
+
+
+@pytest.mark.parametrize(("services", "layer"), [(3, Layer.CAPACITY), (2, None)])
+def test_a_maximum_of_one_service_does_not_explain_several_without_an_instance(
+    services: int, layer: Layer | None
+) -> None:
+    seen = group("x", "The request was aborted because there was no available instance.")
+    seen = replace(seen, services=tuple(ServiceName(f"shop-{n}") for n in range(services)))
+    found = circumstance(cause(seen, "no-available-instance", layer=Layer.CONFIGURATION), seen)
+    assert (found.layer if found else None) is layer
+
+
+@pytest.mark.parametrize(
+    ("seconds", "place", "layer"),
+    [
+        (30.0, "http_load_balancer", Layer.CONFIGURATION),
+        (61.2, "http_load_balancer", None),
+        (30.0, RUN, None),
+        (None, "http_load_balancer", None),
+    ],
+)
+def test_an_answer_cut_off_at_the_balancer_s_own_default_is_a_matter_of_that_limit(
+    seconds: float | None, place: str, layer: Layer | None
+) -> None:
+    http = HttpRequest("GET", "/report", 504, seconds)
+    seen = group("x", "backend_timeout", resource_type=place, http=http)
+    found = circumstance(cause(seen, "request-timeout", layer=Layer.APPLICATION), seen)
+    assert (found.layer if found else None) is layer
