@@ -43,6 +43,7 @@ format: setup
 # Drain3, the peer in grouping, is installed beside the rest and not into it.
 bench: setup
 	$(BIN)/python -m benchmarks.audit
+	$(BIN)/python -m benchmarks.evidence
 	$(BIN)/python -m benchmarks.grouping --peer $(VENV)/drain3 --lines 100000
 	$(BIN)/python -m benchmarks.ledger
 	$(BIN)/python -m benchmarks.intake --seconds 1

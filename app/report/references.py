@@ -390,7 +390,9 @@ def group_filter(group: ErrorGroup) -> str:
 
 def revision_filter(revision: RevisionName) -> str:
     if "@" in revision:
-        return f'labels."k8s-pod/pod-template-hash"={_quote(revision.rpartition("@")[2])}'
+        # Not every entry of a pod carries its labels; its name holds the same hash.
+        version = revision.rpartition("@")[2]
+        return f'(labels."k8s-pod/pod-template-hash"={_quote(version)} OR resource.labels.pod_name:{_quote(f"-{version}-")})'
     return f"resource.labels.revision_name={_quote(revision)}"
 
 
