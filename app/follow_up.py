@@ -4,7 +4,7 @@ Owns the state of an incident and every decision about time, as plain functions 
 it (a chain, each look enqueueing the next) to `worker.py`, and reading and writing to `respond.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -36,7 +36,8 @@ class Course:
 
     `since` is where its first audit began to read: follow-ups read from there on, so that a failure that stopped is still
     seen. `services` are those that were asked for. `asked_at` is when a person last asked, `changed_at` when the status was
-    first this one. `dropped`: somebody deleted the report, which ends follow-ups until somebody asks.
+    first this one. `published` is the page of the audit whose report was last written onto the issue. `dropped`: somebody
+    deleted the report, which ends follow-ups until somebody asks.
     """
 
     environment: str
@@ -45,6 +46,7 @@ class Course:
     services: tuple[str, ...]
     asked_at: datetime
     changed_at: datetime
+    published: str = ""
     dropped: bool = False
 
     @property
@@ -141,12 +143,19 @@ def after_audit(
     return replace(incident, courses=tuple(sorted((*others, course), key=lambda one: one.environment)))
 
 
+def published(incident: Incident, environment: str | None, page: str) -> Incident:
+    """Note that the report with that page stands on the issue: a repeat of its audit must not bring back a deleted one."""
+    return _change_course(incident, environment, lambda course: replace(course, published=page))
+
+
 def dropped(incident: Incident, environment: str | None) -> Incident:
     """Somebody deleted the report of `environment`: nothing more is written by itself."""
-    courses = tuple(
-        replace(one, dropped=True) if one.environment == (environment or "") else one for one in incident.courses
-    )
-    return unwatch(replace(incident, courses=courses))
+    return unwatch(_change_course(incident, environment, lambda course: replace(course, dropped=True)))
+
+
+def _change_course(incident: Incident, environment: str | None, change: Callable[[Course], Course]) -> Incident:
+    courses = (change(one) if one.environment == (environment or "") else one for one in incident.courses)
+    return replace(incident, courses=tuple(courses))
 
 
 def start_of(

@@ -71,10 +71,13 @@ async def publish(
     tail = say(section) if section.rows or section.seen else ""
     body = service.markdown(report, LONGEST_COMMENT - 2_000 - len(tail))
     text = f"{body.rstrip()}\n\n{tail}".rstrip() + "\n"
-    if await upsert(service, session, place, report_marker(order), text, anew=order.reacts) is None:
+    course = load_incident(service, place.repository_id, place.issue).course(order.environment)
+    anew = order.reacts and (course is None or course.published != saved.page)
+    if await upsert(service, session, place, report_marker(order), text, anew=anew) is None:
         _log.info("the report on %s#%d was deleted, and stays so until somebody asks", place.repository, place.issue)
         change_incident(service, order, lambda known: follow_up.dropped(known, order.environment))
         return
+    change_incident(service, order, lambda known: follow_up.published(known, order.environment, saved.page))
     await _label(service, session, place, order, report, issue, config)
     await _check(session, place, order, report, issue, config)
     if past:

@@ -326,11 +326,12 @@ def test_an_open_issue_that_nobody_watches_is_looked_at_again_by_time(
     assert running.jobs.status(f"recheck:{last.page}") is None
 
 
-@pytest.mark.one_life("its looks are counted, and a death makes one more")
 def test_a_report_that_was_deleted_stays_so_until_somebody_asks(
     github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
 ) -> None:
     say(github, repository, issue, "/audit env=production")
+    (first,) = running.archive.audits_of(repository.id, issue.number)
+    eventually(lambda: running.jobs.status(first.job) is JobState.DONE)
     (report,) = github.ours(repository, issue)
     github.delete_comment(repository, report)
     github.send(github.deployment(repository, "prod-eu", "ab" * 20))
@@ -341,6 +342,21 @@ def test_a_report_that_was_deleted_stays_so_until_somebody_asks(
     github.send(after)
     eventually(lambda: delivered(running, after))
     assert logs.reads == 2
+    say(github, repository, issue, "/audit env=production")
+    assert len(github.ours(repository, issue)) == 1
+
+
+def test_a_repeat_after_a_crash_brings_no_deleted_report_back(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
+) -> None:
+    say(github, repository, issue, "/audit env=production")
+    (saved,) = running.archive.audits_of(repository.id, issue.number)
+    eventually(lambda: running.jobs.status(saved.job) is JobState.DONE)
+    github.delete_comment(repository, github.ours(repository, issue)[0])
+    running.jobs.enqueue("audit", saved.job, id="once more")
+    eventually(lambda: running.jobs.status("once more") is JobState.DONE)
+    assert github.ours(repository, issue) == []
+    assert [course.dropped for course in incident(running, repository, issue).courses] == [True]
     say(github, repository, issue, "/audit env=production")
     assert len(github.ours(repository, issue)) == 1
 

@@ -379,7 +379,7 @@ def test_a_server_that_is_asked_to_stop_does_so_in_time_and_goes_on_at_its_next_
         assert [is_report(c.body) for c in github.ours(repository, issue)] == [True]
 
 
-@pytest.mark.one_life("real processes are killed here")
+@pytest.mark.one_life("its processes are real, and none of them dies")
 def test_a_second_process_on_the_same_file_is_refused(github: FakeGitHub, tmp_path: Path) -> None:
     hold = tmp_path / "hold"
     with server_process(github, tmp_path, hold):
