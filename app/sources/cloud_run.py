@@ -141,16 +141,7 @@ class _Gaps:
         self._places: dict[tuple[str, str, str], list[Place]] = {}
 
     def add(self, place: Place, refused: NotRead, role: str, meaning: str) -> None:
-        match refused.refusal:
-            case Refusal.NOT_PERMITTED:
-                remedy = f"grant {role} to the auditor's account"
-            case Refusal.API_DISABLED:
-                remedy = f"run `{refused.remedy}`"
-            case Refusal.CREDENTIALS:
-                remedy = "run `infra-audit doctor`"
-            case _:
-                remedy = "run the audit again later"
-        places = self._places.setdefault((refused.reason, meaning, remedy), [])
+        places = self._places.setdefault((refused.reason, meaning, refused.advice(role)), [])
         if place not in places:
             places.append(place)
 

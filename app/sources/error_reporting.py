@@ -14,7 +14,7 @@ from urllib.parse import quote
 from app.evidence.grouping import fingerprint_of_trace
 from app.evidence.model import Fingerprint, Gap, KnownError, KnownRead
 from app.redact import cut
-from app.sources.rest import NotRead, Refusal, Rest, inner, moment, rows, text, whole
+from app.sources.rest import NotRead, Rest, inner, moment, rows, text, whole
 
 HOST = "clouderrorreporting.googleapis.com"
 ROLE = "roles/errorreporting.viewer"
@@ -42,7 +42,7 @@ class ErrorReporting:
         for project, answer in zip(projects, answers, strict=True):
             if isinstance(answer, NotRead):
                 reason = cut(f"{answer.reason} (Error Reporting of {project})")
-                gaps.append(Gap("error reporting", reason, _MEANING, _remedy(answer, project)))
+                gaps.append(Gap("error reporting", reason, _MEANING, answer.advice(f"{ROLE} on {project}")))
             else:
                 found += answer
         return KnownRead(tuple(found), tuple(gaps))
@@ -86,15 +86,3 @@ def _both(one: KnownError, other: KnownError) -> KnownError:
 
 def _page(project: str, group: str) -> str:
     return f"https://console.cloud.google.com/errors/detail/{quote(group, safe='')};time=P30D?project={project}"
-
-
-def _remedy(refused: NotRead, project: str) -> str:
-    match refused.refusal:
-        case Refusal.NOT_PERMITTED:
-            return f"grant {ROLE} on {project} to the auditor's account"
-        case Refusal.API_DISABLED:
-            return f"run `{refused.remedy}`"
-        case Refusal.CREDENTIALS:
-            return "run `infra-audit doctor`"
-        case _:
-            return "run the audit again later"

@@ -27,7 +27,7 @@ from app.evidence.workloads import of_pod
 from app.redact import cut
 from app.sources.filters import literal
 from app.sources.monitoring import ROLE, Monitoring, Series
-from app.sources.rest import NotRead, Refusal
+from app.sources.rest import NotRead
 
 _METRIC = "kubernetes.io/container/uptime"
 _SEEN = timedelta(hours=24)
@@ -149,15 +149,7 @@ def _kubectl(services: Sequence[str]) -> str:
 
 
 def _gap(project: str, location: str, services: Sequence[str], refused: NotRead) -> Gap:
-    match refused.refusal:
-        case Refusal.NOT_PERMITTED:
-            remedy = f"grant {ROLE} on {project} to the auditor's account, or run `{_kubectl(services)}`"
-        case Refusal.API_DISABLED:
-            remedy = f"run `{refused.remedy}`"
-        case Refusal.CREDENTIALS:
-            remedy = "run `infra-audit doctor`"
-        case _:
-            remedy = f"run the audit again later, or `{_kubectl(services)}`"
+    remedy = f"{refused.advice(f'{ROLE} on {project}')}, or run `{_kubectl(services)}`"
     reason = f"{refused.reason} (metrics of {', '.join(services)} in {project}, {location})"
     return Gap("deployments", cut(reason), _MEANING, remedy)
 

@@ -142,12 +142,13 @@ class GoogleSources:
         return await doctor.examine(now)
 
     async def close(self) -> None:
-        """Closes every client. On the loop that opened them."""
+        """Closes every client, on the loop that opened them; what is opened afterwards makes new ones."""
         for tenant in self._tenants.values():
             await tenant.http.aclose()
             await cast("Any", tenant.logging).transport.close()
         if self._public is not None:
             await self._public.aclose()
+        self._public = self._feed = None
         self._tenants.clear()
 
     def _tenant(self, account: str | None) -> Tenant:

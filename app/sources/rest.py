@@ -39,6 +39,18 @@ class NotRead(Exception):
         self.reason = reason
         self.remedy = remedy
 
+    def advice(self, role: str) -> str:
+        """What a gap advises. `role`: what permits the read, and on what it is granted where that is known."""
+        match self.refusal:
+            case Refusal.NOT_PERMITTED:
+                return f"grant {role} to the auditor's account"
+            case Refusal.API_DISABLED:
+                return f"run `{self.remedy}`"
+            case Refusal.CREDENTIALS:
+                return "run `infra-audit doctor`"
+            case _:
+                return "run the audit again later"
+
 
 _NO_PROJECT = "764086051850"
 """The project of gcloud itself: what a person's credentials are charged to while they name no quota project."""

@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from app.errors import Denied, SourceRefused
-from app.evidence.model import LogQuestion, Window
+from app.evidence.model import LogQuestion, ProbeKind, ProbeState, ProbeTarget, Window
 from app.policy.operator import Binding, Operator
+from app.redact import cut
 from app.sources.google import GoogleSources, Tenant, grant_of
 from app.sources.google_auth import find_access, project_of
 from tests.fakes.google import FakeLogging, client_of, serve_logging
@@ -87,6 +88,23 @@ async def test_each_account_has_its_own_clients_and_each_project_one_quota(
             "two accounts, one project"
         )
         await sources.close()
+
+
+async def test_what_was_closed_is_opened_anew_when_it_is_asked_for(logging: FakeLogging, google: FakeGoogle) -> None:
+    feed = "https://status.cloud.google.com/incidents.json"
+    target = ProbeTarget(ProbeKind.PUBLIC_STATUS, cut(feed), cut("curl"))
+    with serve_logging(logging) as address:
+
+        def connect(account: str | None) -> Tenant:
+            return Tenant(httpx.AsyncClient(), client_of(address), None, account)
+
+        sources = GoogleSources(Operator((binding(),)), connect=connect, address=google.address)
+        for _ in range(2):
+            probes = sources.open(1, 7, ()).probes
+            assert probes is not None
+            (told,) = await probes.run([target], WINDOW)
+            assert told.state is ProbeState.HEALTHY
+            await sources.close()
 
 
 async def test_without_credentials_the_log_source_refuses_for_the_report_to_say(google: FakeGoogle) -> None:
