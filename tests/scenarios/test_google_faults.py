@@ -8,6 +8,9 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from google.auth import credentials, exceptions
+from google.auth.transport.grpc import AuthMetadataPlugin
+from google.auth.transport.requests import Request as TokenRequest
 
 from app.errors import Unavailable
 from app.evidence.model import ProbeKind, ProbeState, Request, ServiceName, Window
@@ -19,6 +22,7 @@ from app.sources.doctor import NEEDS
 from app.sources.error_reporting import ErrorReporting
 from app.sources.gke import Clusters
 from app.sources.google import Live
+from app.sources.google_auth import GoogleAuth
 from app.sources.monitoring import EntryCounts, Monitoring
 from app.sources.probes import GoogleProbes, PublicFeed
 from app.sources.rest import Rest
@@ -365,3 +369,63 @@ async def test_everything_of_google_but_the_logs_is_out(logging: FakeLogging, go
     assert {result.state.value for result in findings.evidence.probes} == {"could not be read"}
     assert {gap.source for gap in findings.evidence.gaps} == {"deployments", "error reporting", "history"}
     assert "OperationalError" in shown(findings)
+
+
+# --- credentials that give out no access token, or no longer -------------------------------------------------------------
+
+
+class Expired(credentials.Credentials):
+    """As google-auth's own, whose renewal is refused."""
+
+    def refresh(self, request: Any) -> None:
+        del request
+        raise exceptions.RefreshError("Token has been expired or revoked: secret detail")
+
+
+async def audit_without_token(logging: FakeLogging, google: FakeGoogle, *, logs_too: bool) -> Findings:
+    token, projects = Expired(), frozenset({"shop-prod"})
+    plugin = grpc.metadata_call_credentials(AuthMetadataPlugin(token, TokenRequest()))
+    secured = grpc.composite_channel_credentials(grpc.local_channel_credentials(), plugin)
+    with serve_logging(logging, secure=logs_too) as address:
+        client = client_of(address, grpc.aio.secure_channel(address, secured) if logs_too else None)
+        async with httpx.AsyncClient(auth=GoogleAuth(token)) as http, httpx.AsyncClient() as public:
+            rest = Rest(http, address=google.address)
+            feed = PublicFeed(Rest(public, address=google.address))
+            return await investigate(
+                Request(WINDOW, NOW),
+                Sources(
+                    logs=CloudLogging(client, ["projects/shop-prod"], projects, Limiter()),
+                    deployments=CloudRun(rest, projects),
+                    probes=GoogleProbes(rest, feed, projects, clock=lambda: NOW),
+                ),
+            )
+
+
+async def test_logs_that_nobody_was_let_in_to_read_are_a_gap_of_the_report(
+    logging: FakeLogging, google: FakeGoogle
+) -> None:
+    findings = await audit_without_token(logging, google, logs_too=True)
+    assert logging.calls == [], "nothing is asked without a token"
+    (gap,) = (gap for gap in findings.evidence.gaps if "no access token" in gap.reason)
+    text = shown(findings)
+    assert "CANNOT TELL" in text
+    assert gap.reason in text
+    assert "roles/iam.serviceAccountTokenCreator" in text
+    assert "secret detail" not in text
+    assert not any(word in text for word in ALL_CLEAR)
+
+
+async def test_resources_that_nobody_was_let_in_to_see_are_named_beside_what_the_logs_show(
+    logging: FakeLogging, google: FakeGoogle
+) -> None:
+    findings = await audit_without_token(logging, google, logs_too=False)
+    assert {call.host for call in google.calls} <= {"status.cloud.google.com"}, "nothing is asked without a token"
+    asked = [result for result in findings.evidence.probes if result.target.kind is not ProbeKind.PUBLIC_STATUS]
+    assert asked
+    assert {result.state for result in asked} == {ProbeState.NO_ACCESS}
+    assert "deployments" in {gap.source for gap in findings.evidence.gaps}
+    text = shown(findings)
+    assert "OperationalError" in text
+    assert "infra-audit doctor" in text
+    assert "secret detail" not in text
+    assert not any(word in text for word in ALL_CLEAR)

@@ -12,29 +12,18 @@ from app.settings import read_settings
 from app.sources import google as google_sources
 from app.sources.google import Tenant
 from app.sources.probes import PublicFeed
-from tests.fakes import github as fake
 from tests.fakes.github import FakeGitHub, FakeIssue, FakeRepository
 from tests.fakes.google import FakeLogging, client_of, serve_logging
 from tests.fakes.google_rest import FakeGoogle, Hosts, serve_google
-from tests.fakes.service import environment, eventually, failures, service
+from tests.fakes.service import environment, failures, service
+from tests.scenarios.test_follow_up import say
 
 AUDITOR = "auditor@acme-ops.iam.gserviceaccount.com"
 
 
 @pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    with fake.running(FakeGitHub()) as state:
-        yield state
-
-
-@pytest.fixture
 def repository(github: FakeGitHub) -> FakeRepository:
     return github.add_repository("acme/shop", roles={"dana": "write"})
-
-
-@pytest.fixture
-def issue(github: FakeGitHub, repository: FakeRepository) -> FakeIssue:
-    return github.open_issue(repository, "checkout fails since noon")
 
 
 @pytest.fixture
@@ -76,25 +65,13 @@ def running(github: FakeGitHub, cloud: Any, operator: Path, tmp_path: Path) -> I
         yield
 
 
-def ask(github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, text: str) -> str:
-    """Our newest comment once the command is answered."""
-    before = {comment.id for comment in github.ours(repository, issue)}
-    github.send(github.say(repository, issue, "dana", text))
-
-    def done() -> bool:
-        marks = {content for c in repository.comments.values() if c.author == "dana" for _, content in c.reactions}
-        return bool(marks & {"rocket", "confused"})
-
-    eventually(done)
-    return next(c.body for c in reversed(github.ours(repository, issue)) if c.id not in before)
-
-
 @pytest.mark.usefixtures("running")
 def test_a_comment_leads_to_a_report_on_what_the_bound_project_logs(
     github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, cloud: Any
 ) -> None:
     logging, _, accounts = cloud
-    body = ask(github, repository, issue, "/audit since=1h")
+    assert say(github, repository, issue, "/audit since=1h") == "rocket"
+    (body,) = (comment.body for comment in github.ours(repository, issue))
     assert "5432 failed: Connection timed out" in body
     assert accounts == [AUDITOR]
     assert {call.resource_names for call in logging.calls} == {("projects/acme-prod",)}
@@ -107,7 +84,8 @@ def test_the_doctor_answers_in_the_thread_with_what_is_missing(
 ) -> None:
     _, google, _ = cloud
     google.permissions["acme-prod"] = {"logging.logEntries.list"}
-    body = ask(github, repository, issue, "/audit doctor")
+    assert say(github, repository, issue, "/audit doctor") == "rocket"
+    (body,) = (comment.body for comment in github.ours(repository, issue))
     assert "roles/run.viewer on acme-prod" in body
     assert f"--member=serviceAccount:{AUDITOR}" in body
     assert "logs of projects/acme-prod" in body
