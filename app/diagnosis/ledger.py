@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.diagnosis.carried import how
+from app.diagnosis.carried import how, was_rewritten
 from app.diagnosis.measures import Words, read_change
 from app.diagnosis.model import (
     Basis,
@@ -209,6 +209,8 @@ class _Ledger:
             count.count,
             count.last_seen,
         )
+        if item.fact is not None and was_rewritten(item.fact):
+            shown = sentence("{}; what it changed was written anew since", shown)
         refs = _compared([item])
         if earlier := self._was_effective(group, known, item.revision):
             good, silence = earlier
@@ -244,11 +246,17 @@ class _Ledger:
             text = sentence("{} has it, and no source tells whether it takes traffic yet", names)
             return _Verdict(FixVerdict.UNKNOWN, text, _compared(waiting))
         for item in serving:
-            if item.fact and item.fact.state is Containment.REVERTED and (via := item.fact.via):
-                text = sentence("{} does not have it any more: {} took it out again", _runners([item]), _short(via))
-                if (what := how(item.fact)) is not None:
+            if item.fact and item.fact.state is Containment.REVERTED:
+                via, what = item.fact.via, how(item.fact)
+                text = sentence("{} does not have it any more: ", _runners([item]))
+                if via is None:
+                    text = sentence("{}{}", text, cut(item.fact.reason))
+                else:
+                    text = sentence("{}{} took it out again", text, _short(via))
+                if what is not None:
                     text = sentence("{}, {}", text, what)
-                return _Verdict(FixVerdict.NOT_DEPLOYED, text, (*_compared(serving), CommitRef(via)))
+                out = (CommitRef(via),) if via is not None else ()
+                return _Verdict(FixVerdict.NOT_DEPLOYED, text, (*_compared(serving), *out))
         text = sentence(
             "{} serves and does not have it: it is no ancestor of what runs, and no commit there makes its change",
             _runners(serving),

@@ -2,23 +2,38 @@
 
 Owns the allowance of calls, the asking for many things at once, and what is known without asking: commits never change, so
 what one audit read serves the next ones of the process. Ancestry is worked out from parents as far as they are known, else
-it is GitHub's own comparison; never dates. What the allowance does not reach is refused or UNKNOWN with that reason, never
-guessed. Leaves the choice of what is read to `app/history.py` and every verdict to `diagnosis/`.
+it is GitHub's own comparison; never dates. GitHub leaves things out: large patches, files beyond the first 300, commits
+beyond the first 250, and answers while it is unwell. What was left out and what the allowance does not reach is refused or
+UNKNOWN with that reason, never guessed. Leaves the choice of what is read to `app/history.py` and every verdict to
+`diagnosis/`.
 """
 
 import base64
 import binascii
+import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from app.diagnosis.carried import Carries, Step, follow, reverted_by, settle
+from app.diagnosis.carried import (
+    NEEDED_SIGNS,
+    Carries,
+    Left,
+    Step,
+    Undoes,
+    conclude,
+    follow,
+    left_of,
+    reverted_by,
+    settle,
+)
 from app.diagnosis.changes import parse_patch
-from app.errors import SourceRefused
+from app.errors import SourceRefused, Unavailable
 from app.evidence.model import Commit, CommitSha, Containment, ContainmentFact, LineBlame
 from app.github.ancestry import Ancestry, Span
 from app.github.client import Refused, Session, dig, web_address
@@ -28,9 +43,12 @@ from app.redact import cut, cut_patch
 _SHA = re.compile(r"[0-9a-f]{7,40}\Z")
 _FULL = re.compile(r"[0-9a-f]{40}\Z")
 _FILE_LIMIT = 1 << 20
+_PATCH_LIMIT = 100_000
 _PER_PAGE = 100
 _COMPARED = 250
 """Commits that one comparison lists."""
+_LISTED_FILES = 300
+"""Files that one page of a commit lists."""
 _AT_ONCE = 40
 """Objects of one query."""
 _BLAMES_AT_ONCE = 6
@@ -39,9 +57,9 @@ _PATHS = 8
 """Files of a fix whose past is asked for."""
 _READ_WHOLE = 2
 """So few unread commits are read one by one; of more, only those that touch the fix's files."""
-_NEEDED_SIGNS = 8
-"""Letters and digits that a change must hold before an equal change elsewhere counts as the same one."""
-ALLOWED = {"list": 2, "commit": 9, "compare": 5, "query": 8, "file": 2, "tree": 2}
+_FAILURES = 3
+"""Questions that GitHub does not answer, after which one audit asks no more: each may have waited for a minute."""
+ALLOWED = {"list": 2, "commit": 9, "compare": 5, "query": 10, "file": 2, "tree": 2}
 """Calls by kind within one audit, so that one question cannot use up what the others need."""
 
 
@@ -76,11 +94,72 @@ class _Ask(NamedTuple):
     path: str | None = None
 
 
+_UNANSWERED: Mapping[str, Any] = {}
+"""In the place of an object about which GitHub answered with an error: whether there is such a thing is not told."""
+
+
 class _Touching(NamedTuple):
     """Newest commits that touch a file, as of some commit; not `complete`: there are older ones."""
 
     shas: tuple[CommitSha, ...]
     complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a commit changes, as it can be compared with what another one changes: without where and without blanks, so that
+    it keeps its identity when its surroundings moved.
+
+    `lines`: for each file the digest of the removed and of the added lines, `undoing` the same of the inverse change. `blobs`:
+    the new contents of files of which GitHub gives no patch, for they are large or no text. `whole`: all files are listed.
+    """
+
+    paths: tuple[str, ...]
+    lines: Mapping[str, tuple[str, str]]
+    undoing: Mapping[str, tuple[str, str]]
+    blobs: Mapping[str, str]
+    signs: int
+    whole: bool
+
+    def is_in(self, other: "_Change", *, undone: bool = False) -> bool | None:
+        """Whether the other is the same change, or undoes this one; None when GitHub does not tell enough of the two."""
+        theirs = other.undoing if undone else other.lines
+        whole = self.whole and other.whole
+        if any(self.lines[path] != theirs[path] for path in self.lines.keys() & theirs.keys()):
+            return False
+        if (whole and {*self.paths} != {*other.paths}) or not {*self.paths} & {*other.paths}:
+            return False
+        if not whole or self.lines.keys() != theirs.keys() or (self.blobs if undone else self.blobs != other.blobs):
+            return None
+        return self.signs >= NEEDED_SIGNS
+
+
+class _Read(NamedTuple):
+    """A commit that was read with its changes."""
+
+    commit: Commit
+    change: _Change
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What the commits between a fix and what runs tell: `told` by `settle`, of `carrier`, which is the fix where no other is.
+
+    `steps` touch the fix's files, `moved` are the files that they touch. `doubt`: what of all this was not read.
+    """
+
+    span: Span
+    told: ContainmentFact | None
+    carrier: CommitSha
+    steps: Sequence[Step]
+    moved: frozenset[str]
+    doubt: str
+
+    @property
+    def asks_files(self) -> bool:
+        """Whether the commits alone do not settle it."""
+        merges = self.told is not None and any(len(commit.parents) > 1 for commit in self.span.commits)
+        return bool(self.steps or self.doubt or merges)
 
 
 class GitHubHistory:
@@ -97,6 +176,8 @@ class GitHubHistory:
         self._pages = 0
         self._named: dict[str, CommitSha | None] = {}
         self._compared: dict[tuple[CommitSha, CommitSha], Span] = {}
+        self._ways: dict[tuple[CommitSha, CommitSha], _Way | None] = {}
+        self._failures: list[str] = []
         self._unread: set[CommitSha] = set()
         self._web = f"{web_address(session.github.base_url)}/{repository}"
 
@@ -112,6 +193,10 @@ class GitHubHistory:
 
     async def resolve(self, name: str) -> CommitSha | None:
         await self._name([name])
+        if name not in self._named and (read := await self._commit(CommitSha(name.lower()))) is not None:
+            self._named[name] = read.commit.sha
+        if name not in self._named:
+            raise _refused(f"GitHub does not answer whether there is a commit {name[:12]}")
         return self._named[name]
 
     async def commits(self, shas: Sequence[CommitSha]) -> tuple[Commit, ...]:
@@ -119,8 +204,9 @@ class GitHubHistory:
         found: list[Commit] = []
         for sha in shas:
             try:
-                commit = await self._commit(sha)
-            except _Spent:
+                read = await self._commit(sha)
+                commit = read.commit if read is not None else None
+            except _NotRead:
                 commit = self._graph.get(sha)
                 self._unread |= {sha}
             if commit is not None:
@@ -135,8 +221,8 @@ class GitHubHistory:
         """The first page is read whole whatever `limit` is; pages are read once."""
         while len(self._recent) < limit and len(self._recent) == self._pages * _PER_PAGE:
             try:
-                raw = await self._get("list", "/commits", per_page=_PER_PAGE, page=self._pages + 1)
-            except _Spent:
+                raw = await self._get("list", "/commits", absent=(409,), per_page=_PER_PAGE, page=self._pages + 1)
+            except _NotRead:
                 if self._pages:
                     break
                 raise
@@ -173,6 +259,7 @@ class GitHubHistory:
             await self._name(names)
             if held:
                 await self._learn_ways(held)
+                await self._learn_texts(held)
             asked = [ask for sha, path in files if (ask := self._ask_file(sha, path))]
             for part in _parts(asked, _AT_ONCE):
                 self._keep_files(part, await self._query(part))
@@ -203,6 +290,8 @@ class GitHubHistory:
         for part in _parts(unknown, _AT_ONCE):
             answers = await self._query([_Ask(name.lower(), "commit") for name in part])
             for name, answer in zip(part, answers, strict=True):
+                if answer is _UNANSWERED:
+                    continue
                 oid = str(dig(answer, "oid") or "")
                 self._named[name] = CommitSha(oid) if oid.startswith(name.lower()) else None
                 if self._named[name]:
@@ -225,7 +314,7 @@ class GitHubHistory:
             if not span.ancestor:
                 fixes[fix] = None
             if self._asks_for_files(span):
-                files |= {(running, path): None for path in _paths(own)[:_PATHS]}
+                files |= {(running, path): None for path in own.change.paths[:_PATHS]}
         await self._learn_touching(
             list(files), [fix for fix in fixes if self._memory.get(self._key("pulls", fix)) is None]
         )
@@ -256,13 +345,14 @@ class GitHubHistory:
     # --- is a fix in what runs? ---
 
     async def containment(self, fix: CommitSha, running: CommitSha) -> ContainmentFact:
+        """UNKNOWN with its reason also where GitHub does not answer."""
         key = self._key("contains", fix, running)
         fact: ContainmentFact | None = self._memory.get(key)
         if fact is None:
             try:
                 fact = await self._containment(fix, running)
-            except _Spent as spent:
-                return _unknown(fix, running, spent.reason)
+            except SourceRefused as refused:
+                return _unknown(fix, running, refused.reason)
             if fact.state is not Containment.UNKNOWN:
                 self._memory.put(key, fact)
         return fact
@@ -270,37 +360,84 @@ class GitHubHistory:
     async def _containment(self, fix: CommitSha, running: CommitSha) -> ContainmentFact:
         if fix == running:
             return ContainmentFact(fix, running, Containment.CONTAINED, None, "it is the running commit")
-        span = await self._span(fix, running)
-        if span is None:
+        way = await self._way(fix, running)
+        if way is None:
             return _unknown(fix, running, "GitHub knows no comparison of the two commits")
-        own: Commit | None = None
+        left, undone, doubt = None, None, way.doubt
+        try:
+            if way.asks_files:
+                await self._learn_texts([(fix, running)])
+                left = await self._left(way.carrier, running, way.moved)
+            if left is Left.UNDONE and way.told is not None and way.told.holds:
+                undone = await self._undoer(way)
+        except _NotRead as refused:
+            doubt = doubt or f"the files that run were not read: {refused.reason}"
+        return conclude(fix, running, way.told, left=left, doubt=doubt, compared=len(way.steps), undone=undone)
+
+    async def _way(self, fix: CommitSha, running: CommitSha) -> _Way | None:
+        """None when GitHub knows no comparison of the two."""
+        if (fix, running) not in self._ways:
+            span = await self._span(fix, running)
+            self._ways[fix, running] = await self._read_way(fix, running, span) if span is not None else None
+        return self._ways[fix, running]
+
+    async def _read_way(self, fix: CommitSha, running: CommitSha, span: Span) -> _Way:
+        own: _Read | None = None
         if span.commits or not span.complete:
             try:
                 own = await self._commit(fix)
                 await self._learn_ways([(fix, running)])
-            except _Spent:
+            except _NotRead:
                 pass  # what is lacking is told by what was not read
-        steps, doubt, listed = await self._steps(fix, running, own, span)
-        subject = own.subject if own is not None else ""
+        steps, moved, doubt = await self._steps(fix, running, own, span)
         how = "it is an ancestor of the running commit" if span.ancestor else None
         brought = {name: self._brought(name) for step in steps for name in reverted_by(step.message)}
-        trail = follow(fix, subject, steps, ancestor=how, brought=brought)
+        trail = follow(fix, own.commit.subject if own else "", steps, ancestor=how, brought=brought)
         alive = [sha for sha in trail.carriers if not await self._undone(sha, trail.reverts)]
-        settled = settle(fix, running, trail, alive)
-        if settled is not None and (listed or alive != [fix]):
-            note = f"; that nothing undoes it in silence was not seen: {doubt}" if doubt and alive == [fix] else ""
-            return replace(settled, reason=settled.reason + note)
-        if doubt:
-            return _unknown(fix, running, doubt)
-        compared = f"none of {len(steps)} commits that touch its files makes the same change" if steps else ""
-        reason = f"no ancestor, and {compared or 'no commit since touches its files'}"
-        if part := next((step for step in steps if own and self._makes_part(own, step.sha)), None):
-            return _unknown(
-                fix,
-                running,
-                f"no ancestor; {part.sha[:12]} makes its change among others, and nothing says that it carries it",
-            )
-        return ContainmentFact(fix, running, Containment.ABSENT, None, reason)
+        told = settle(fix, running, trail, alive)
+        carrier = told.via if told is not None and told.holds and told.via else fix
+        return _Way(span, told, carrier, steps, moved, doubt)
+
+    async def _learn_texts(self, pairs: Sequence[tuple[CommitSha, CommitSha]]) -> None:
+        """The files by which the pairs are judged that their commits do not settle."""
+        asked: dict[_Ask, None] = {}
+        for fix, running in pairs:
+            way = await self._way(fix, running) if fix != running else None
+            if way is not None and way.asks_files and (own := self._remembered(way.carrier)):
+                asked |= dict.fromkeys(self._ask_texts(own, [running, way.carrier, *own.commit.parents[:1]]))
+        for part in _parts(list(asked), _AT_ONCE):
+            self._keep_files(part, await self._query(part))
+
+    def _ask_texts(self, own: _Read, shas: Iterable[CommitSha]) -> list[_Ask]:
+        return [ask for sha in shas for path in own.change.paths[:_PATHS] if (ask := self._ask_file(sha, path))]
+
+    async def _left(self, carrier: CommitSha, running: CommitSha, moved: frozenset[str]) -> Left | None:
+        """What the files at `running` have of the change that `carrier` makes."""
+        own = await self._commit(carrier)
+        if own is None:
+            return None
+        paths = own.change.paths[:_PATHS]
+        now, after = [{path: await self.file(sha, path) for path in paths} for sha in (running, carrier)]
+        before: dict[str, str | None] = dict.fromkeys(paths)
+        for parent in own.commit.parents[:1]:
+            before = {path: await self.file(parent, path) for path in paths}
+        return left_of(before, after, now, moved)
+
+    async def _undoer(self, way: _Way) -> tuple[CommitSha, Undoes] | None:
+        """The first commit after the carrier that has its files as they were before: a merge, or one that touches them."""
+        own = self._remembered(way.carrier)
+        touching = {step.sha for step in way.steps}
+        after = [commit for commit in way.span.commits if self._graph.descends(way.carrier, commit.sha)]
+        asked = [commit for commit in after if commit.sha in touching or len(commit.parents) > 1]
+        if own is None or not asked:
+            return None
+        asked = asked[: _AT_ONCE // max(1, len(own.change.paths[:_PATHS]))]
+        files = self._ask_texts(own, [commit.sha for commit in asked])
+        self._keep_files(files, await self._query(files))
+        for commit in asked:
+            if await self._left(way.carrier, commit.sha, way.moved) is Left.UNDONE:
+                return commit.sha, Undoes.LEFT_OUT if len(commit.parents) > 1 else Undoes.BY_HAND
+        return None
 
     async def _span(self, base: CommitSha, running: CommitSha) -> Span | None:
         """None when GitHub knows no comparison of them."""
@@ -325,33 +462,38 @@ class GitHubHistory:
         return len(commit.parents) < 2 and self._remembered(commit.sha) is None
 
     async def _steps(
-        self, fix: CommitSha, running: CommitSha, own: Commit | None, span: Span
-    ) -> tuple[list[Step], str, bool]:
-        """Commits between that touch the fix's files, ancestors before descendants; what was not read of them, if anything;
-        and whether at least every message was."""
+        self, fix: CommitSha, running: CommitSha, own: _Read | None, span: Span
+    ) -> tuple[list[Step], frozenset[str], str]:
+        """Commits between that touch the fix's files, ancestors before descendants; the files that they touch; and what was
+        not read of them, if anything."""
         between = [commit for commit in span.commits if len(commit.parents) < 2]
         if own is None:
-            return (
-                [_step(commit) for commit in between],
-                "what it changes was not read" if between else "",
-                span.complete,
-            )
+            return [_step(commit) for commit in between], frozenset(), "what it changes was not read" if between else ""
         lacking = ""
-        listed = True
-        paths = _paths(own)
+        paths = own.change.paths
+        moved: set[str] = set()
         if self._asks_for_files(span):
-            known = [self._touching(running, path) for path in paths]
-            if not paths or None in known:
-                return [_step(c) for c in between], "which commits touch its files was not read", span.complete
-            told = [one for one in known if one is not None]
-            if any(not one.complete and fix not in one.shas for one in told):
-                lacking, listed = "more commits touch its files than GitHub lists", span.complete
-            touching = dict.fromkeys(sha for one in told for sha in one.shas)
+            known = {path: one for path in paths[:_PATHS] if (one := self._touching(running, path)) is not None}
+            if not known or len(known) < len(paths[:_PATHS]):
+                lacking = "which commits touch its files was not read"
+                return [_step(c) for c in between], frozenset(paths), lacking
+            if any(not one.complete and fix not in one.shas for one in known.values()):
+                lacking = "more commits touch its files than GitHub lists"
+            before = {
+                sha for one in known.values() if fix in one.shas for sha in one.shas[one.shas.index(fix) :]
+            }  # fmt: skip
+            inside = {commit.sha for commit in between}
+            touching = dict.fromkeys(
+                sha
+                for one in known.values()
+                for sha in one.shas
+                if (sha in inside if span.complete else sha not in before)
+            )
+            moved |= {path for path, one in known.items() if set(one.shas) & touching.keys()}
             if span.complete:
                 between = [commit for commit in between if commit.sha in touching]
             else:
-                before = {sha for one in told if fix in one.shas for sha in one.shas[one.shas.index(fix) :]}
-                seen = [c for sha in reversed(list(touching)) if sha not in before and (c := self._graph.get(sha))]
+                seen = [commit for sha in reversed(list(touching)) if (commit := self._graph.get(sha))]
                 between = [commit for commit in seen if len(commit.parents) < 2]
         merged: tuple[str, ...] | None = self._memory.get(self._key("pulls", fix))
         if merged is None and not span.ancestor and between:
@@ -360,21 +502,25 @@ class GitHubHistory:
         unread = 0
         for commit in between:
             try:
-                whole = await self._commit(commit.sha)
-            except _Spent:
-                whole = None
+                read = await self._commit(commit.sha)
+            except _NotRead:
+                read = None
+            if read is None:
+                unread += 1
+                moved |= {*paths}
+                steps.append(_step(commit, Carries.PULL_REQUEST if commit.sha in (merged or ()) else None))
+                continue
+            moved |= {*read.change.paths}
+            same, inverse = own.change.is_in(read.change), own.change.is_in(read.change, undone=True)
             if commit.sha in (merged or ()):
                 steps.append(_step(commit, Carries.PULL_REQUEST))
-            elif whole is None:
-                unread += 1
-                steps.append(_step(commit))
-            elif set(_paths(whole)) & set(paths):
-                same = Carries.SAME if _lines(whole) == _lines(own) and _significant(own) else None
-                inverse = _lines(whole) == _lines(own, inverse=True) and _significant(own)
-                steps.append(_step(commit, same, inverse=inverse))
+            elif {*read.change.paths} & {*paths} or same is None:
+                steps.append(_step(commit, Carries.SAME if same else None, inverse=bool(inverse)))
+                if None in (same, inverse) and not (same or inverse):
+                    lacking = lacking or f"GitHub does not give all that {commit.sha[:12]} or the fix changes"
         if unread:
             lacking = lacking or f"{unread} commits that may touch its files were not read"
-        return steps, lacking, listed
+        return steps, frozenset(moved), lacking
 
     def _brought(self, name: str) -> frozenset[str]:
         """What a reverted merge brought. Any merge that brought a carrier lies between, so it is known."""
@@ -395,26 +541,12 @@ class GitHubHistory:
                 return True
         return False
 
-    def _makes_part(self, own: Commit, sha: CommitSha) -> bool:
-        """Whether a commit makes all of the fix's change and more, as a squashed branch does."""
-        other = self._remembered(sha)
-        if other is None or not _significant(own):
-            return False
-        theirs = {path: (removed, added) for path, removed, added in _lines(other)}
-        return all(
-            path in theirs and set(removed) <= set(theirs[path][0]) and set(added) <= set(theirs[path][1])
-            for path, removed, added in _lines(own)
-        )
-
     # --- what was deployed ---
 
     async def deployments(self, environment: str) -> tuple[Deployed, ...]:
-        self._spend("query")
         owner, name = self._repository.split("/", 1)
-        try:
-            data = await self._session.query_parts(_DEPLOYMENTS, owner=owner, name=name, environment=environment)
-        except Refused as refused:
-            raise _refused(str(refused), "give the App the permission to read deployments") from refused
+        with self._asking("query", "deployments"):
+            data, _ = await self._session.query_parts(_DEPLOYMENTS, owner=owner, name=name, environment=environment)
         found: list[Deployed] = []
         for node in dig(data, "repository", "deployments", "nodes") or ():
             statuses = dig(node, "statuses", "nodes") or ()
@@ -430,7 +562,9 @@ class GitHubHistory:
         paths: tuple[str, ...] | None = self._memory.get(key)
         if paths is None:
             raw = await self._get("tree", f"/git/trees/{sha}", recursive="1")
-            if raw is None or raw.get("truncated"):
+            if raw is None:
+                raise _refused(f"GitHub has no files of {sha[:12]}")
+            if raw.get("truncated"):
                 raise _refused("the repository's list of files is too long for GitHub to give")
             paths = tuple(item["path"] for item in raw["tree"] if item["type"] == "blob")
             self._memory.put(key, paths)
@@ -458,14 +592,9 @@ class GitHubHistory:
     def _keep_files(self, asked: Sequence[_Ask], answers: Sequence[Any]) -> None:
         for ask, answer in zip(asked, answers, strict=True):
             sha, _, path = ask.expression.partition(":")
-            if dig(answer, "isTruncated"):
-                continue
-            text = (
-                None
-                if dig(answer, "isBinary") or int(dig(answer, "byteSize") or 0) > _FILE_LIMIT
-                else dig(answer, "text")
-            )
-            self._memory.put(self._key("file", sha, path), (text,))
+            no_text = dig(answer, "isBinary") or int(dig(answer, "byteSize") or 0) > _FILE_LIMIT
+            if answer is not _UNANSWERED and (no_text or not dig(answer, "isTruncated")):
+                self._memory.put(self._key("file", sha, path), (None if no_text else dig(answer, "text"),))
 
     async def blame(self, sha: CommitSha, path: str, line: int) -> LineBlame | None:
         if line < 1:
@@ -486,55 +615,64 @@ class GitHubHistory:
 
     def _keep_blames(self, asked: Sequence[_Ask], answers: Sequence[Any]) -> None:
         for ask, answer in zip(asked, answers, strict=True):
-            self._memory.put(self._key("blame", ask.expression, ask.path or ""), dig(answer, "blame", "ranges") or [])
+            if answer is not _UNANSWERED:
+                key = self._key("blame", ask.expression, ask.path or "")
+                self._memory.put(key, dig(answer, "blame", "ranges") or [])
 
     # --- asking ---
 
-    async def _commit(self, name: CommitSha) -> Commit | None:
+    async def _commit(self, name: CommitSha) -> _Read | None:
         """With its changes; None when there is no such commit."""
-        commit = self._remembered(name)
-        if commit is None:
+        read = self._remembered(name)
+        if read is None:
             raw = await self._get("commit", f"/commits/{quote(name, safe='')}")
             if raw is None or raw["sha"] != name:
                 return None
-            commit = _commit(raw)
-            self._memory.put(self._key("commit", commit.sha), commit)
-        self._graph.learn(commit)
-        return commit
+            read = _Read(_commit(raw), _change(raw.get("files") or ()))
+            self._memory.put(self._key("commit", name), read)
+        self._graph.learn(read.commit)
+        return read
 
-    def _remembered(self, sha: str) -> Commit | None:
-        commit: Commit | None = self._memory.get(self._key("commit", sha))
-        return commit
+    def _remembered(self, sha: str) -> _Read | None:
+        read: _Read | None = self._memory.get(self._key("commit", sha))
+        return read
 
     def _key(self, *parts: str) -> tuple[str, ...]:
         return (self._repository, *parts)
 
-    def _spend(self, kind: str) -> None:
+    @contextmanager
+    def _asking(self, kind: str, what: str = "contents") -> Generator[None]:
+        """One call: its allowance, and what it means when GitHub refuses or does not answer."""
         spent = self._spent.get(kind, 0)
         if self._session.calls >= self._limit or spent >= ALLOWED[kind]:
-            raise _Spent(
-                "GitHub",
-                "the calls that one audit may make of GitHub are spent",
-                meaning="part of the repository was not read",
-                remedy="run the audit again: what was read is remembered",
-            )
+            raise _NotRead("the calls that one audit may make of GitHub are spent", again="what was read is remembered")
+        if len(self._failures) >= _FAILURES:
+            raise _NotRead(self._failures[-1])
         self._spent[kind] = spent + 1
-
-    async def _get(self, kind: str, path: str, **params: Any) -> Any:
-        """None when there is no such thing."""
-        self._spend(kind)
         try:
-            return await self._session.get(f"/repos/{self._repository}{path}", **params)
+            yield
         except Refused as refused:
-            if refused.status in (404, 409, 422):
-                return None
-            raise _refused(str(refused), "give the App the permission to read contents") from refused
+            raise _refused(str(refused), f"give the App the permission to read {what}") from refused
+        except Unavailable as out:
+            # Nobody is let in before a limit is over; all else may be the trouble of this one answer.
+            self._failures += [str(out)] * (1 if out.retry_after is None else _FAILURES)
+            raise _NotRead(str(out)) from out
+
+    async def _get(self, kind: str, path: str, *, absent: Sequence[int] = (404, 409, 422), **params: Any) -> Any:
+        """None when there is no such thing."""
+        with self._asking(kind):
+            try:
+                return await self._session.get(f"/repos/{self._repository}{path}", **params)
+            except Refused as refused:
+                if refused.status in absent:
+                    return None
+                raise
 
     async def _query(self, asked: Sequence[_Ask]) -> list[Any]:
-        """One call for many objects, answered in order; None for what is not there. All text is given as variables."""
+        """One call for many objects, answered in order; None for what is not there, `_UNANSWERED` for what met an error. All
+        text is given as variables."""
         if not asked:
             return []
-        self._spend("query")
         variables: dict[str, str] = dict(zip(("owner", "name"), self._repository.split("/", 1), strict=True))
         lines: list[str] = []
         for number, ask in enumerate(asked):
@@ -548,11 +686,10 @@ class GitHubHistory:
         document = (
             f"query({declared}) {{\n  repository(owner: $owner, name: $name) {{\n" + "\n".join(lines) + "\n  }\n}"
         )
-        try:
-            data = await self._session.query_parts(document, **variables)
-        except Refused as refused:
-            raise _refused(str(refused), "give the App the permission to read contents") from refused
-        return [dig(data, "repository", f"o{number}") for number in range(len(asked))]
+        with self._asking("query"):
+            data, unanswered = await self._session.query_parts(document, **variables)
+        names = [f"o{number}" for number in range(len(asked))]
+        return [_UNANSWERED if name in unanswered else dig(data, "repository", name) for name in names]
 
     def _learn(self, raw: Mapping[str, Any]) -> Commit:
         return self._learned(_commit(raw))
@@ -572,13 +709,19 @@ class GitHubHistory:
         )
 
     def _learned(self, commit: Commit) -> Commit:
-        known = self._graph.get(commit.sha) or self._remembered(commit.sha)
+        known = self._graph.get(commit.sha)
+        if known is None and (read := self._remembered(commit.sha)) is not None:
+            known = read.commit
         self._graph.learn(known or commit)
         return known or commit
 
 
-class _Spent(SourceRefused):
-    """The allowance is used up."""
+class _NotRead(SourceRefused):
+    """The allowance is used up, or GitHub does not answer."""
+
+    def __init__(self, reason: str, *, again: str = "later") -> None:
+        meaning = "part of the repository was not read"
+        super().__init__("GitHub", reason, meaning=meaning, remedy=f"run the audit again: {again}")
 
 
 _DEPLOYMENTS = """query($owner: String!, $name: String!, $environment: String!) {
@@ -620,7 +763,7 @@ def _commit(raw: Mapping[str, Any]) -> Commit:
         author=cut(dig(details, "author", "name") or ""),
         subject=cut(subject.strip()),
         body=cut(body.strip()),
-        changes=parse_patch(cut_patch(_as_patch(raw.get("files") or ()))),
+        changes=parse_patch(cut_patch(_as_patch(raw.get("files") or ()), _PATCH_LIMIT)),
         url=raw.get("html_url"),
     )
 
@@ -638,29 +781,30 @@ def _as_patch(files: Iterable[Mapping[str, Any]]) -> str:
             parts.append("--- /dev/null" if status == "added" else f"--- a/{old}")
             parts.append("+++ /dev/null" if status == "removed" else f"+++ b/{new}")
             parts.append(patch)
-    return "\n".join(parts)[:100_000]
+    return "\n".join(parts)
 
 
-def _paths(commit: Commit) -> tuple[str, ...]:
-    paths = (path for change in commit.changes for path in (change.path, change.old_path) if path)
-    return tuple(dict.fromkeys(paths))
-
-
-def _lines(commit: Commit, *, inverse: bool = False) -> list[tuple[str, list[str], list[str]]]:
-    """What a commit changes, file by file, without where and without blanks: its identity when its surroundings moved."""
-    told: list[tuple[str, list[str], list[str]]] = []
-    for change in commit.changes:
-        removed = ["".join(text.split()) for hunk in change.hunks for _, text in hunk.removed]
-        added = ["".join(text.split()) for hunk in change.hunks for _, text in hunk.added]
-        path = (change.old_path or change.path) if inverse else (change.path or change.old_path)
-        told.append((path or "", added, removed) if inverse else (path or "", removed, added))
-    return sorted(told)
-
-
-def _significant(commit: Commit) -> bool:
-    """Whether the changed lines hold enough to be told from a chance likeness (a lone bracket, a binary file)."""
-    texts = (text for _, removed, added in _lines(commit) for text in (*removed, *added))
-    return sum(1 for text in texts for sign in text if sign.isalnum()) >= _NEEDED_SIGNS
+def _change(files: Sequence[Mapping[str, Any]]) -> _Change:
+    paths: dict[str, None] = {}
+    lines: dict[str, tuple[str, str]] = {}
+    undoing: dict[str, tuple[str, str]] = {}
+    blobs: dict[str, str] = {}
+    signs = 0
+    for file in files:
+        new, old = file["filename"], file.get("previous_filename") or file["filename"]
+        paths |= {new: None, old: None}
+        if not (patch := file.get("patch")) and (file.get("status") != "renamed" or file.get("changes")):
+            blobs[new] = str(file.get("sha"))
+            signs += NEEDED_SIGNS
+            continue
+        sides = {sign: [line[1:] for line in (patch or "").split("\n") if line[:1] == sign] for sign in "-+"}
+        removed, added = (
+            hashlib.sha256("\n".join("".join(line.split()) for line in sides[sign]).encode()).hexdigest()
+            for sign in "-+"
+        )
+        lines[new], undoing[old] = (removed, added), (added, removed)
+        signs += sum(sign.isalnum() for side in sides.values() for line in side for sign in line)
+    return _Change(tuple(paths), lines, undoing, blobs, signs, len(files) < _LISTED_FILES)
 
 
 def _text(raw: Mapping[str, Any]) -> str | None:

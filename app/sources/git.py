@@ -16,12 +16,24 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.diagnosis.carried import Carries, Step, Trail, Undoes, follow, reverted_by, settle, undone_by
+from app.diagnosis.carried import (
+    NEEDED_SIGNS,
+    Carries,
+    Left,
+    Step,
+    Trail,
+    Undoes,
+    conclude,
+    follow,
+    left_of,
+    reverted_by,
+    settle,
+)
 from app.diagnosis.changes import parse_patch
 from app.errors import BadInput, SourceRefused
 from app.evidence.model import (
@@ -46,15 +58,16 @@ _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """What a first commit changed is told against it; git knows it without storing it."""
 _TIPS_LIMIT = 20
 _BOUNDARY_LIMIT = 50
-_MERGES_LIMIT = 50
-"""Merges that are looked at one by one for the one that left a fix out."""
+_UNDOERS_LIMIT = 100
+"""Commits that are looked at one by one for the one that took a fix out."""
+_TEXTS_LIMIT = 40
+"""Files of a fix that are compared with those that run."""
 
 _HEX = re.compile(r"[0-9a-f]{4,40}\Z")
 _FULL = re.compile(r"[0-9a-f]{40}\Z")
+_BLOB = re.compile(r"([0-9a-f]{40}) blob (\d+)\Z")
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]{0,200}\Z")
 _WEB = re.compile(r"(?:https://|ssh://git@|git@)(?:[^@/\s]*@)?([A-Za-z0-9.-]+)[:/]([\w.-]+)/([\w.-]+?)(?:\.git)?/?\Z")
-_NEEDED_SIGNS = 8
-"""Letters and digits that a change must hold before an equal change elsewhere counts as the same one."""
 
 
 def open_clone(path: Path, *, timeout: timedelta = _TIMEOUT) -> "Clone":
@@ -262,8 +275,8 @@ class Clone:
         return self._facts[key]
 
     async def _containment(self, fix: CommitSha, running: CommitSha) -> ContainmentFact:
-        def fact(state: Containment, reason: str, via: CommitSha | None = None) -> ContainmentFact:
-            return ContainmentFact(fix, running, state, via, reason)
+        def fact(state: Containment, reason: str) -> ContainmentFact:
+            return ContainmentFact(fix, running, state, None, reason)
 
         for sha in (running, fix):
             if not await self._has(sha):
@@ -276,17 +289,16 @@ class Clone:
         touching, complete = await self._touching(base, running, paths) if paths else ([], True)
         trail = await self._trail(fix, running, base, touching, ancestor=ancestor)
         alive = [sha for sha in trail.carriers if not await self._reverted(sha, trail.reverts)]
-        if not complete and (not alive or alive == [fix]):
-            return fact(
-                Containment.UNKNOWN, f"more than {_TOUCHING_LIMIT} commits touch its files; not all were compared"
-            )
-        if (settled := settle(fix, running, trail, alive)) is not None:
-            merge = await self._left_out(fix, running, paths) if ancestor and paths and not touching else None
-            return settled if merge is None else undone_by(fix, running, merge, Undoes.LEFT_OUT)
-        if doubt := await self._doubt(fix, running):
-            return fact(Containment.UNKNOWN, doubt)
-        compared = f"none of {len(touching)} commits that touch its files makes the same change" if touching else ""
-        return fact(Containment.ABSENT, f"no ancestor, and {compared or 'no commit since touches its files'}")
+        told = settle(fix, running, trail, alive)
+        carrier = told.via if told is not None and told.state is Containment.EQUIVALENT and told.via else fix
+        left = await self._left(carrier, running)
+        undone = None
+        if left is Left.UNDONE and told is not None and told.holds:
+            undone = await self._undoer(carrier, running, {commit.sha for commit in touching})
+        doubt = "" if complete else f"more than {_TOUCHING_LIMIT} commits touch its files; not all were compared"
+        if told is None:
+            doubt = doubt or await self._doubt(fix, running)
+        return conclude(fix, running, told, left=left, doubt=doubt, compared=len(touching), undone=undone)
 
     async def _trail(
         self, fix: CommitSha, running: CommitSha, base: str | None, touching: Sequence[_Touching], *, ancestor: bool
@@ -311,30 +323,37 @@ class Clone:
         brought = {target: await self._brought(target) for target in sorted(targets)}
         return follow(fix, subject.decode(errors="replace").strip(), steps, ancestor=how, brought=brought)
 
-    async def _left_out(self, fix: str, running: str, paths: Sequence[str]) -> CommitSha | None:
-        """The merge that took what came before the fix; asked where no other commit touches its files."""
-        parents = (await self._out("rev-list", "--max-count=1", "--parents", fix)).decode().split()[1:]
-        before = parents[0] if parents else _EMPTY_TREE
+    async def _left(self, carrier: str, running: str) -> Left | None:
+        """What the files at `running` have of the change that `carrier` makes."""
+        paths = (await self._paths_of(carrier))[:_TEXTS_LIMIT]
+        if not paths or (await self._run("diff-tree", "-r", "--quiet", carrier, running, "--", *paths)).status == 0:
+            return Left.WHOLE if paths else None
+        now = await self._texts(running, paths)
+        moved = [
+            path
+            for path, text in now.items()
+            if text is None and (await self._span(carrier, running, 1, [path], "--no-merges"))[0]
+        ]
+        before = await self._texts(await self._before(carrier), paths)
+        return left_of(before, await self._texts(carrier, paths), now, moved)
 
-        async def lacks(sha: str) -> bool:
-            return (await self._run("diff-tree", "-r", "--quiet", before, sha, "--", *paths)).status == 0
-
-        if not await lacks(running):
-            return None
-        stdin = f"{running}\n^{fix}\n"
-        out = await self._out(
-            "rev-list", "--merges", "--ancestry-path", "--topo-order", "--reverse", "--stdin", stdin=stdin
-        )
-        for merge in out.decode().split()[:_MERGES_LIMIT]:
-            if await lacks(merge):
-                return CommitSha(merge)
+    async def _undoer(self, carrier: str, running: str, touching: Collection[str]) -> tuple[CommitSha, Undoes] | None:
+        """The first commit after the carrier that has its files as they were before: a merge, or one of `touching`."""
+        stdin = f"{running}\n^{carrier}\n"
+        options = ("--ancestry-path", "--topo-order", "--reverse", "--parents")
+        lines = (await self._out("rev-list", *options, "--stdin", stdin=stdin)).decode().splitlines()
+        parents = {sha: rest.split() for sha, _, rest in (line.partition(" ") for line in lines)}
+        asked = [sha for sha in parents if len(parents[sha]) > 1 or sha in touching]
+        for sha in asked[:_UNDOERS_LIMIT]:
+            if await self._left(carrier, sha) is Left.UNDONE:
+                return CommitSha(sha), Undoes.LEFT_OUT if len(parents[sha]) > 1 else Undoes.BY_HAND
         return None
 
-    async def _doubt(self, fix: str, running: str) -> str | None:
-        """Why "not contained" cannot be said; None when it can."""
+    async def _doubt(self, fix: str, running: str) -> str:
+        """Why "not contained" cannot be said; empty when it can."""
         shallow = self._shadow / "shallow"
         if not shallow.exists():
-            return None
+            return ""
         ends = shallow.read_text().split()
         if len(ends) > _BOUNDARY_LIMIT:
             return "the clone is shallow, with too many ends to tell"
@@ -342,7 +361,7 @@ class Clone:
             # A fix that descends from every end of the running line cannot hide behind one of them.
             if await self._is_ancestor(end, running) and not await self._is_ancestor(end, fix):
                 return "the clone is shallow and the fix may lie behind its end"
-        return None
+        return ""
 
     async def _is_ancestor(self, older: str, newer: str) -> bool:
         key = (older, newer)
@@ -352,6 +371,13 @@ class Clone:
                 raise _refused(answer.error)
             self._ancestry[key] = answer.status == 0
         return self._ancestry[key]
+
+    async def _parents(self, sha: str) -> list[str]:
+        return (await self._out("rev-list", "--max-count=1", "--parents", sha)).decode().split()[1:]
+
+    async def _before(self, sha: str) -> str:
+        """What a commit's change is told against."""
+        return next(iter(await self._parents(sha)), _EMPTY_TREE)
 
     async def _merge_base(self, one: str, other: str) -> str | None:
         answer = await self._run("merge-base", one, other)
@@ -368,7 +394,7 @@ class Clone:
         merge = await self.resolve(name)
         if merge is None:
             return frozenset()
-        parents = (await self._out("rev-list", "--max-count=1", "--parents", merge)).decode().split()[1:]
+        parents = await self._parents(merge)
         if len(parents) < 2:
             return frozenset()
         shas, _ = await self._span(parents[0], merge, _TOUCHING_LIMIT)
@@ -376,9 +402,7 @@ class Clone:
 
     async def _paths_of(self, sha: str) -> tuple[str, ...]:
         """The files that a commit changes, a merge against its first parent."""
-        parents = (await self._out("rev-list", "--max-count=1", "--parents", sha)).decode().split()[1:]
-        trees = (parents[0] if parents else _EMPTY_TREE, sha)
-        out = await self._out("diff-tree", "-r", "-z", "--name-only", "--no-commit-id", *trees)
+        out = await self._out("diff-tree", "-r", "-z", "--name-only", await self._before(sha), sha)
         paths = [path for path in out.decode(errors="surrogateescape").split("\0") if path and "\n" not in path]
         return tuple(paths[:_CHANGED_FILES_LIMIT])
 
@@ -403,8 +427,7 @@ class Clone:
         self, fix: str, running: str, base: str | None, *, squashed: bool
     ) -> tuple[dict[str, Carries], str | None]:
         """Patch identities that carry the fix, each with what it then is, and the identity of the inverse change."""
-        parents = (await self._out("rev-list", "--max-count=1", "--parents", fix)).decode().split()[1:]
-        before = parents[0] if parents else _EMPTY_TREE
+        before = await self._before(fix)
         own = await self._diff_tree(before, fix)
         same: dict[str, Carries] = {}
         undone = None
@@ -461,12 +484,23 @@ class Clone:
     async def file(self, sha: CommitSha, path: str) -> str | None:
         if "\n" in path or path.startswith(("./", "../")) or not await self._has(sha):
             return None
-        out = await self._out("cat-file", "--batch-check", stdin=f"{sha}:{path}\n")
-        blob, _, rest = out.decode(errors="replace").strip().rpartition(" blob ")
-        if not _FULL.match(blob) or not rest.isdigit() or int(rest) > _FILE_LIMIT:
-            return None
-        data = await self._out("cat-file", "blob", blob)
-        return None if b"\0" in data[:8000] else data.decode("utf-8", errors="replace")
+        return (await self._texts(sha, [path]))[path]
+
+    async def _texts(self, tree: str, paths: Sequence[str]) -> dict[str, str | None]:
+        """Each file's text; None for none, one that is no text, and one over the limit."""
+        asked = "".join(f"{tree}:{path}\n" for path in paths)
+        told = (await self._out("cat-file", "--batch-check", stdin=asked)).decode(errors="replace").split("\n")
+        found = {path: _BLOB.match(line) for path, line in zip(paths, told, strict=False)}
+        blobs = {path: blob[1] for path, blob in found.items() if blob is not None and int(blob[2]) <= _FILE_LIMIT}
+        data = await self._out("cat-file", "--batch", stdin="".join(f"{blob}\n" for blob in blobs.values()))
+        texts: dict[str, str | None] = dict.fromkeys(paths)
+        at = 0
+        for path in blobs:
+            start = data.index(b"\n", at) + 1
+            at = start + int(data[at : start - 1].rpartition(b" ")[2]) + 1
+            content = data[start : at - 1]
+            texts[path] = None if b"\0" in content[:8000] else content.decode("utf-8", errors="replace")
+        return texts
 
     async def holding(self, sha: CommitSha, text: str, *, limit: int) -> tuple[str, ...]:
         """Files of that commit with `text` in one line, in order of path."""
@@ -604,7 +638,7 @@ def _significant(patch: bytes) -> bool:
     for line in patch.split(b"\n"):
         if line[:1] in (b"+", b"-") and not line.startswith((b"+++ ", b"--- ")):
             signs += sum(1 for byte in line[1:] if chr(byte).isalnum())
-            if signs >= _NEEDED_SIGNS:
+            if signs >= NEEDED_SIGNS:
                 return True
     return False
 
@@ -635,7 +669,7 @@ def _commits(out: bytes) -> Iterator[Commit]:
             cut(author),
             cut(subject),
             cut(body.strip()),
-            parse_patch(cut_patch(patch[:_PATCH_LIMIT])),
+            parse_patch(cut_patch(patch, _PATCH_LIMIT)),
         )
         at = following + 1 if following >= 0 else -1
 

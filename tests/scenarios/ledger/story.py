@@ -251,3 +251,19 @@ class Story:
 
     async def because(self, fix: str) -> str:
         return plain((await self.row(fix)).because.text)
+
+
+CONTAINED = FixVerdict.EFFECTIVE
+"""What `cured` comes to when the new revision has the fix."""
+
+
+def cured(repo: Repository, before: str, running: str, fix: str) -> Story:
+    """`before` fails for two hours, then `running` takes over and all is silent."""
+    story = Story(repo, issue_text=f"#7 should be mended by {fix}")
+    story.revision("api-1", before)
+    story.requests("api-1", range(120))
+    story.errors("api-1", range(0, 120, 2))
+    story.revision("api-2", running)
+    story.requests("api-2", range(120, 360))
+    story.traffic(120, {"api-2": 100})
+    return story

@@ -8,32 +8,17 @@ import pytest
 from app.diagnosis.model import FixVerdict
 from tests.repository import BEGIN, CODE, FIXED, Repository
 from tests.scenarios.ledger.conftest import by_clone
-from tests.scenarios.ledger.story import Story
+from tests.scenarios.ledger.story import CONTAINED, cured
 
 LONG_AGO = BEGIN - timedelta(days=400)
 LATER = BEGIN + timedelta(days=30)
-
-CONTAINED = FixVerdict.EFFECTIVE
-"""What `_cured` comes to when the new revision has the fix."""
-
-
-def _cured(repo: Repository, before: str, running: str, fix: str) -> Story:
-    """`before` fails for two hours, then `running` takes over and all is silent."""
-    story = Story(repo, issue_text=f"#7 should be mended by {fix}")
-    story.revision("api-1", before)
-    story.requests("api-1", range(120))
-    story.errors("api-1", range(0, 120, 2))
-    story.revision("api-2", running)
-    story.requests("api-2", range(120, 360))
-    story.traffic(120, {"api-2": 100})
-    return story
 
 
 async def test_a_fix_on_the_running_line_is_in_it_though_it_is_dated_after_the_deploy(repo: Repository) -> None:
     base = repo.tip
     fix = repo.commit("Fix", {"app/db.py": FIXED}, date=LATER)
     running = repo.commit("Else", {"README.md": "x\n"}, date=LONG_AGO)
-    assert await _cured(repo, base, running, fix).verdict(fix) is CONTAINED
+    assert await cured(repo, base, running, fix).verdict(fix) is CONTAINED
 
 
 async def test_a_fix_that_is_older_than_what_runs_by_date_alone_is_not_deployed(repo: Repository) -> None:
@@ -42,7 +27,7 @@ async def test_a_fix_that_is_older_than_what_runs_by_date_alone_is_not_deployed(
     fix = repo.commit("Fix", {"app/db.py": FIXED}, date=LONG_AGO)
     repo.checkout("main")
     running = repo.commit("Else", {"README.md": "x\n"}, date=LATER)
-    story = _cured(repo, base, running, fix)
+    story = cured(repo, base, running, fix)
     assert await story.verdict(fix) is FixVerdict.NOT_DEPLOYED
     assert f"api-2 (runs {running[:12]}) serves and does not have it" in await story.because(fix)
 
@@ -51,7 +36,7 @@ async def test_a_fix_merged_after_the_deployed_commit_is_not_deployed(repo: Repo
     base = repo.tip
     running = repo.commit("Else", {"README.md": "x\n"}, date=LATER)
     fix = repo.commit("Fix", {"app/db.py": FIXED}, date=LONG_AGO)
-    assert await _cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
+    assert await cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
 
 
 async def test_a_fix_that_came_through_a_merge_commit_is_in_it(repo: Repository) -> None:
@@ -61,7 +46,7 @@ async def test_a_fix_that_came_through_a_merge_commit_is_in_it(repo: Repository)
     repo.checkout("main")
     repo.commit("Else", {"README.md": "x\n"})
     merge = repo.merge("topic")
-    assert await _cured(repo, base, merge, fix).verdict(fix) is CONTAINED
+    assert await cured(repo, base, merge, fix).verdict(fix) is CONTAINED
 
 
 async def test_a_fix_squashed_as_one_commit_is_in_it(repo: Repository) -> None:
@@ -71,7 +56,7 @@ async def test_a_fix_squashed_as_one_commit_is_in_it(repo: Repository) -> None:
     repo.checkout("main")
     repo.commit("Else", {"README.md": "x\n"})
     squash = repo.squash("topic", "Mend the deadline (#8)")
-    story = _cured(repo, base, squash, fix)
+    story = cured(repo, base, squash, fix)
     (fact,) = [f for f in (await story.row(fix)).facts if f.running == squash]
     assert (fact.via, await story.verdict(fix)) == (squash, CONTAINED)
     # Where the branch had one commit, a clone sees the same change; GitHub tells of the pull request.
@@ -88,7 +73,7 @@ async def test_one_of_several_commits_squashed_together_is_in_it(repo: Repositor
     repo.commit("Else", {"README.md": "x\n"})
     squash = repo.squash("topic", "Timeouts (#8)")
     running = repo.commit("More", {"README.md": "y\n"})
-    story = _cured(repo, base, running, fix)
+    story = cured(repo, base, running, fix)
     fact = next(f for f in (await story.row(fix)).facts if f.running == running)
     assert (fact.via, await story.verdict(fix)) == (squash, CONTAINED)
 
@@ -100,7 +85,7 @@ async def test_a_squash_is_found_though_the_code_around_it_moved(repo: Repositor
     repo.checkout("main")
     repo.commit("Header", {"app/db.py": CODE.replace("timeout = settings", "t0 = 1\n    timeout = settings")})
     squash = repo.squash("topic", "Mend (#8)")
-    assert await _cured(repo, base, squash, fix).verdict(fix) is CONTAINED
+    assert await cured(repo, base, squash, fix).verdict(fix) is CONTAINED
 
 
 async def test_a_rebased_fix_is_in_it_under_its_new_id(repo: Repository) -> None:
@@ -113,7 +98,7 @@ async def test_a_rebased_fix_is_in_it_under_its_new_id(repo: Repository) -> None
     repo.git("rebase", "--quiet", "main", date=LONG_AGO)
     rebased = repo.tip
     assert rebased != fix
-    assert await _cured(repo, base, rebased, fix).verdict(fix) is CONTAINED
+    assert await cured(repo, base, rebased, fix).verdict(fix) is CONTAINED
 
 
 async def test_a_cherry_picked_fix_is_in_it(repo: Repository) -> None:
@@ -123,7 +108,7 @@ async def test_a_cherry_picked_fix_is_in_it(repo: Repository) -> None:
     repo.checkout("main")
     repo.commit("Else", {"README.md": "x\n"})
     picked = repo.cherry_pick(fix, date=LONG_AGO)
-    assert await _cured(repo, base, picked, fix).verdict(fix) is CONTAINED
+    assert await cured(repo, base, picked, fix).verdict(fix) is CONTAINED
 
 
 async def test_a_backport_that_had_to_be_adapted_is_known_by_what_it_says(repo: Repository) -> None:
@@ -137,7 +122,7 @@ async def test_a_backport_that_had_to_be_adapted_is_known_by_what_it_says(repo: 
         {"app/db.py": CODE.replace("deadline = 8.0", "deadline = int(timeout or 25)")},
         body=f"(cherry picked from commit {fix})",
     )
-    assert await _cured(repo, base, adapted, fix).verdict(fix) is CONTAINED
+    assert await cured(repo, base, adapted, fix).verdict(fix) is CONTAINED
 
 
 async def test_saying_that_it_was_picked_is_not_enough_when_it_touches_other_files(repo: Repository) -> None:
@@ -147,7 +132,7 @@ async def test_saying_that_it_was_picked_is_not_enough_when_it_touches_other_fil
     fix = repo.commit("Fix", {"app/db.py": FIXED})
     repo.checkout("release-1")
     liar = repo.commit("Fix", {"README.md": "fixed\n"}, body=f"(cherry picked from commit {fix})")
-    assert await _cured(repo, base, liar, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
+    assert await cured(repo, base, liar, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
 
 
 async def test_a_backport_to_another_release_does_not_count_for_this_one(repo: Repository) -> None:
@@ -160,7 +145,7 @@ async def test_a_backport_to_another_release_does_not_count_for_this_one(repo: R
     repo.cherry_pick(fix, "-x")
     repo.checkout("release-2")
     running = repo.commit("Else", {"README.md": "3\n"}, date=LATER)
-    assert await _cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
+    assert await cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
 
 
 async def test_a_reverted_fix_is_not_deployed_and_the_revert_is_named(repo: Repository) -> None:
@@ -168,7 +153,7 @@ async def test_a_reverted_fix_is_not_deployed_and_the_revert_is_named(repo: Repo
     fix = repo.commit("Fix", {"app/db.py": FIXED})
     revert = repo.revert(fix, date=LONG_AGO)
     running = repo.commit("Else", {"README.md": "x\n"})
-    story = _cured(repo, base, running, fix)
+    story = cured(repo, base, running, fix)
     assert await story.verdict(fix) is FixVerdict.NOT_DEPLOYED
     assert f"{revert[:12]} took it out again, a revert of it, as it says" in await story.because(fix)
 
@@ -178,7 +163,7 @@ async def test_a_fix_reverted_by_hand_is_not_deployed(repo: Repository) -> None:
     fix = repo.commit("Fix", {"app/db.py": FIXED})
     repo.commit("Header", {"app/settings.py": "connect_timeout = 26.0\n"})
     running = repo.commit("Back to eight seconds", {"app/db.py": CODE})
-    assert await _cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
+    assert await cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
 
 
 async def test_a_fix_whose_merge_was_reverted_is_not_deployed(repo: Repository) -> None:
@@ -190,7 +175,7 @@ async def test_a_fix_whose_merge_was_reverted_is_not_deployed(repo: Repository) 
     repo.commit("Else", {"README.md": "x\n"})
     merge = repo.merge("topic")
     running = repo.revert(merge, "-m", "1")
-    assert await _cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
+    assert await cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
 
 
 async def test_a_squashed_fix_that_was_reverted_is_not_deployed(repo: Repository) -> None:
@@ -202,7 +187,7 @@ async def test_a_squashed_fix_that_was_reverted_is_not_deployed(repo: Repository
     repo.commit("Else", {"README.md": "x\n"})
     squash = repo.squash("topic", "Mend (#8)")
     running = repo.revert(squash)
-    assert await _cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
+    assert await cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
 
 
 async def test_a_revert_whose_message_was_rewritten_still_takes_it_out(repo: Repository) -> None:
@@ -210,7 +195,7 @@ async def test_a_revert_whose_message_was_rewritten_still_takes_it_out(repo: Rep
     fix = repo.commit("Mend the deadline", {"app/db.py": FIXED})
     repo.git("revert", "--no-commit", fix)
     running = repo.commit('Revert "Mend the deadline" (#9)', {}, body="Reverts octo/shop#8")
-    assert await _cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
+    assert await cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
 
 
 async def test_a_reverted_revert_puts_the_fix_back(repo: Repository) -> None:
@@ -218,7 +203,7 @@ async def test_a_reverted_revert_puts_the_fix_back(repo: Repository) -> None:
     fix = repo.commit("Fix", {"app/db.py": FIXED})
     again = repo.revert(repo.revert(fix), date=LONG_AGO)
     running = repo.commit("Else", {"README.md": "x\n"})
-    story = _cured(repo, base, running, fix)
+    story = cured(repo, base, running, fix)
     fact = next(f for f in (await story.row(fix)).facts if f.running == running)
     assert (fact.via, await story.verdict(fix)) == (again, CONTAINED)
 
@@ -227,7 +212,7 @@ async def test_three_reverts_in_a_row_leave_it_out(repo: Repository) -> None:
     base = repo.tip
     fix = repo.commit("Fix", {"app/db.py": FIXED})
     running = repo.revert(repo.revert(repo.revert(fix)))
-    assert await _cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
+    assert await cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
 
 
 async def test_a_fix_that_was_reverted_and_picked_again_is_in_it(repo: Repository) -> None:
@@ -235,7 +220,7 @@ async def test_a_fix_that_was_reverted_and_picked_again_is_in_it(repo: Repositor
     fix = repo.commit("Fix", {"app/db.py": FIXED})
     repo.revert(fix)
     running = repo.cherry_pick(fix, "-x", date=LONG_AGO)
-    assert await _cured(repo, base, running, fix).verdict(fix) is CONTAINED
+    assert await cured(repo, base, running, fix).verdict(fix) is CONTAINED
 
 
 async def test_a_revert_on_a_branch_that_does_not_run_takes_nothing_out(repo: Repository) -> None:
@@ -245,7 +230,7 @@ async def test_a_revert_on_a_branch_that_does_not_run_takes_nothing_out(repo: Re
     repo.revert(fix)
     repo.checkout("main")
     running = repo.commit("Else", {"README.md": "x\n"}, date=LONG_AGO)
-    assert await _cured(repo, base, running, fix).verdict(fix) is CONTAINED
+    assert await cured(repo, base, running, fix).verdict(fix) is CONTAINED
 
 
 async def test_a_backport_reverted_on_its_release_and_merged_back_does_not_take_the_fix_out(repo: Repository) -> None:
@@ -259,7 +244,7 @@ async def test_a_backport_reverted_on_its_release_and_merged_back_does_not_take_
     repo.checkout("main")
     running = repo.merge("release-1")
     assert (repo.path / "app/db.py").read_text() == FIXED
-    assert await _cured(repo, base, running, fix).verdict(fix) is CONTAINED
+    assert await cured(repo, base, running, fix).verdict(fix) is CONTAINED
 
 
 async def test_a_revert_merged_from_a_branch_that_had_the_fix_takes_it_out(repo: Repository) -> None:
@@ -271,20 +256,20 @@ async def test_a_revert_merged_from_a_branch_that_had_the_fix_takes_it_out(repo:
     repo.commit("Else", {"README.md": "x\n"})
     running = repo.merge("undo")
     assert (repo.path / "app/db.py").read_text() == CODE
-    assert await _cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
+    assert await cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
 
 
 async def test_a_commit_that_the_repository_does_not_have_is_unknown(repo: Repository) -> None:
     base = repo.tip
     fix = repo.commit("Fix", {"app/db.py": FIXED})
-    story = _cured(repo, base, "c0ffee" + "0" * 34, fix)
+    story = cured(repo, base, "c0ffee" + "0" * 34, fix)
     assert await story.verdict(fix) is FixVerdict.UNKNOWN
 
 
 async def test_a_revision_of_which_nobody_tells_the_commit_is_unknown(repo: Repository) -> None:
     base = repo.tip
     fix = repo.commit("Fix", {"app/db.py": FIXED})
-    story = _cured(repo, base, fix, fix)
+    story = cured(repo, base, fix, fix)
     story.revision("api-2", None)
     story.requests("api-2", range(120, 360))
     assert await story.verdict(fix) is FixVerdict.UNKNOWN
@@ -298,7 +283,7 @@ async def test_a_shallow_clone_that_cannot_tell_says_so(repo: Repository, tmp_pa
     repo.checkout("main")
     base = repo.commit("Step", {"n": "1\n"})
     running = repo.commit("Step", {"n": "2\n"})
-    story = _cured(repo, base, running, fix)
+    story = cured(repo, base, running, fix)
     repo.path = repo.shallow_clone(tmp_path / "shallow", 1)
     assert await story.verdict(fix) is FixVerdict.UNKNOWN
     assert "shallow" in await story.because(fix)
@@ -310,7 +295,7 @@ async def test_a_shallow_clone_that_reaches_far_enough_tells(repo: Repository, t
     base = repo.commit("Step", {"n": "1\n"})
     fix = repo.commit("Fix", {"app/db.py": FIXED})
     repo.commit("Step", {"n": "2\n"})
-    story = _cured(repo, base, repo.tip, fix)
+    story = cured(repo, base, repo.tip, fix)
     repo.path = repo.shallow_clone(tmp_path / "shallow", depth)
     assert await story.verdict(fix) is FixVerdict.EFFECTIVE
 
@@ -320,7 +305,7 @@ async def test_the_revert_of_another_commit_of_the_same_title_takes_nothing_out(
     other = repo.commit("Fix", {"app/db.py": CODE.replace('b"ping"', 'b"ping?"')})
     fix = repo.commit("Fix", {"app/db.py": FIXED.replace('b"ping"', 'b"ping?"')})
     running = repo.revert(other)
-    assert await _cured(repo, base, running, fix).verdict(fix) is CONTAINED
+    assert await cured(repo, base, running, fix).verdict(fix) is CONTAINED
 
 
 async def test_a_lone_bracket_in_both_makes_no_same_change(repo: Repository) -> None:
@@ -329,4 +314,4 @@ async def test_a_lone_bracket_in_both_makes_no_same_change(repo: Repository) -> 
     fix = repo.commit("Close it", {"a.json": "[\n1\n2\n3\n4\n]\n"})
     repo.checkout("main")
     running = repo.commit("Close it elsewhere", {"a.json": "[\n1\n]\n2\n3\n4\n"})
-    assert await _cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
+    assert await cured(repo, base, running, fix).verdict(fix) is FixVerdict.NOT_DEPLOYED
