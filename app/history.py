@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from typing import Literal, Protocol, runtime_checkable
 
 from app.diagnosis.changes import map_frame, match_commits
-from app.diagnosis.code import enclosing_function
+from app.diagnosis.code import enclosing_function, has_grammar
 from app.diagnosis.configured import ObservedValue, find_constants, observed_values
+from app.diagnosis.touched import may_reach, names_in, touched_functions, uses_of_changes
 from app.errors import SourceRefused, Unavailable
 from app.evidence.model import (
     CodeExcerpt,
@@ -38,6 +39,7 @@ from app.evidence.model import (
     Request,
     Revision,
     RolloutRange,
+    UseOfChange,
 )
 from app.redact import cut, cut_source
 
@@ -164,6 +166,8 @@ class Budget:
     """Commits of one rollout."""
     files: int = 40
     """Files whose text is read for excerpts and constants."""
+    changed_files: int = 40
+    """Files of commits that are read for the functions around what changed."""
 
 
 async def confirm_commits(
@@ -241,6 +245,7 @@ async def read_history(
         reader.read_containment,
         reader.read_frames,
         reader.read_changes,
+        reader.read_functions,
         reader.read_matching,
         reader.read_constants,
         reader.read_blame,
@@ -341,6 +346,7 @@ class _Reader:
         self._rollouts: list[RolloutRange] = []
         self._containment: list[ContainmentFact] = []
         self._frames: list[FrameSource] = []
+        self._uses: list[UseOfChange] = []
         self._constants: list[Constant] = []
         self._texts: dict[tuple[CommitSha, str], str | None] = {}
         self.gaps: list[Gap] = []
@@ -369,6 +375,7 @@ class _Reader:
             constants=tuple(dict.fromkeys(self._constants)),
             rollouts=tuple(self._rollouts),
             commits_read=len(set(self._commits) | {commit.sha for commit in self._recent}),
+            uses=tuple(self._uses),
         )
 
     # --- candidates ---
@@ -475,6 +482,36 @@ class _Reader:
             except SourceRefused as refused:
                 self.refuse(refused)
         await self._read(wanted[: max(0, self._budget.changes - len(self._commits))])
+
+    async def read_functions(self) -> None:
+        """Which functions the commits change, in the files that failing code stands in or can reach, and which it uses."""
+        failing = [
+            (source, text)
+            for source in self._frames
+            if (e := source.excerpt) is not None and (text := self._texts.get((e.sha, e.path))) is not None
+        ]
+        named = {(e.path, names_in(text)) for source, text in failing if (e := source.excerpt) is not None}
+        wanted = [
+            (commit.sha, change.path)
+            for commit in self._commits.values()
+            for change in commit.changes
+            if change.path is not None and change.hunks and has_grammar(change.path) and len(commit.parents) < 2
+            if any(may_reach(path, names, change.path) for path, names in named)
+        ][: self._budget.changed_files]
+        if isinstance(self._history, Foresighted):
+            await self._history.foresee(files=wanted)
+        texts = {(sha, path): await self._history.file(sha, path) for sha, path in wanted}
+        for sha in dict.fromkeys(sha for sha, _ in wanted):
+            commit = self._commits[sha]
+            changes = tuple(
+                replace(change, functions=touched_functions(change, text))
+                if change.path is not None and (text := texts.get((sha, change.path))) is not None
+                else change
+                for change in commit.changes
+            )
+            self._commits[sha] = replace(commit, changes=changes)
+        for source, text in failing:
+            self._uses += uses_of_changes(source, text, self._commits.values())
 
     def tell_unread(self) -> None:
         unread = self._history.unread if isinstance(self._history, Foresighted) else frozenset[CommitSha]()

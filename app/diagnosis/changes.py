@@ -248,6 +248,7 @@ ORDER: Mapping[str, float] = {
     "focus_share": 1.0,  # the same beside the best commit's
     "source": 0.5,  # the very line that the trace prints
     "call": 0.7,  # a line that calls or raises what the trace says
+    "used": 1.0,  # a function whose result the failing line uses; known where the source was read
     "already": -0.7,  # the trace shows what the commit brings: the failing code has it already
     # a fault that the language raises is mended where it happens, one that a check raises often elsewhere
     "file_implicit": 1.2,
@@ -278,6 +279,7 @@ FIT: Mapping[str, float] = {
     "focus": 1.5,
     "source": 1.1,
     "call": 0.7,
+    "used": 1.0,
     "already": -1.8,
     "file_implicit": 0.6,
     "call_implicit": 0.8,
@@ -374,6 +376,15 @@ def _reasons_for(
             told.add(tie.file.path)
             place = (FileRef(change.commit.sha, tie.file.path, tie.spot.new_line),) if tie.spot is not None else ()
             yield text, (*here, *place)
+    if (use := measured.used) is not None:
+        text = sentence(
+            "it changes {} in {}, and the trace's line of {} uses its result, got on line {}",
+            _of(use.changed.function),
+            _of(use.changed.path),
+            _of(use.user.function),
+            use.user.line,
+        )
+        yield text, (*here, *(FileRef(place.sha, place.path, place.line) for place in (use.changed, use.user)))
     if measured.guard.frame is not None:
         kind = Redacted(error.types[0] if error.types else "the error")
         yield sentence("near a frame it adds a check of the kind that {} asks for", kind), here

@@ -21,6 +21,8 @@ import tree_sitter_typescript
 from tree_sitter import Language as Grammar
 from tree_sitter import Node, Parser, TreeCursor
 
+from app.evidence.model import FunctionSpan
+
 _GRAMMARS = {
     ".py": tree_sitter_python.language,
     ".pyi": tree_sitter_python.language,
@@ -117,6 +119,12 @@ _CALLS = frozenset(
         "scoped_call_expression",
     }
 )
+_CREATIONS = frozenset({"object_creation_expression", "new_expression"})
+_READS = {"attribute": "attribute", "member_access_expression": "name"}
+"""Languages in which an attribute may be a function: Python, C# and PHP. Field of the node that names it."""
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
+_KEEPS = re.compile(r"(.*?)(?:=|\bin\b|\bof\b|:)")
+_NOT_KEPT = frozenset({"self", "this", "const", "let", "var", "val", "final", "await", "for", "if", "elif", "while"})
 _EXPRESSION_LIMIT = 200
 """Longer expressions are no settings; in characters."""
 _NAME_LIMIT = 120
@@ -125,15 +133,6 @@ _LINE_LIMIT = 5_000
 """Longer files, and files with longer lines, are generated; in characters."""
 _DEPTH_LIMIT = 1_000
 """Brackets left open at once. Nothing written by a person nests so deep, and error recovery takes seconds on what does."""
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionSpan:
-    """`name` is qualified by its classes (`Orders.total`). Lines count from 1, both ends belong to it."""
-
-    name: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +147,14 @@ class Setting:
     expression: str
     line: int
     function: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What `line` calls, or reads as an attribute, by its bare name; a constructor by its class."""
+
+    name: str
+    line: int
 
 
 def has_grammar(path: str) -> bool:
@@ -195,6 +202,32 @@ def functions(path: str, source: str) -> tuple[FunctionSpan, ...]:
         if scope.defines:
             out.append(FunctionSpan(scope.function or "", (scope.top or 0) + 1, node.end_point.row + 1))
     return tuple(sorted(out, key=lambda span: (span.start, -span.end, span.name)))
+
+
+def used_on(path: str, source: str, line: int) -> tuple[Use, ...]:
+    """What the result on `line` comes from: what is called or read there, and by the lines of the same function before it
+    that keep what they get under a name which `line` has. In order of lines; empty without a function or a grammar.
+    """
+    around = enclosing_function(path, source, line)
+    if around is None:
+        return ()
+    lines = source.split("\n")
+    named = set(_IDENTIFIER.findall(lines[line - 1])) - _NOT_KEPT
+    out: dict[Use, None] = {}
+    for node, scope in _walk(path, source):
+        first, last = node.start_point.row + 1, node.end_point.row + 1
+        if scope.function != around.name or not around.start <= first <= line:
+            continue
+        name = _called(node) if node.type in _CALLS | _CREATIONS else _field_text(node, _READS.get(node.type, ""))
+        if name and (line <= last or not named.isdisjoint(_kept(lines[first - 1], node))):
+            out[Use(name, first)] = None
+    return tuple(sorted(out, key=lambda use: (use.line, use.name)))
+
+
+def _kept(text: str, node: Node) -> list[str]:
+    """The names before an assignment or a loop's `in` that stands before `node` on its first line."""
+    before = _KEEPS.match(_bytes(text)[: node.start_point.column].decode("utf-8", "replace"))
+    return _IDENTIFIER.findall(before[1]) if before is not None else []
 
 
 def settings(path: str, source: str) -> tuple[Setting, ...]:
@@ -300,8 +333,10 @@ def _arguments(call: Node) -> list[Node]:
 
 
 def _called(call: Node) -> str:
-    function = call.child_by_field_name("function") or call.child_by_field_name("name")
-    function = function or call.child_by_field_name("method")
+    fields = ("function", "name", "method", "constructor", "type")
+    function = next((child for field in fields if (child := call.child_by_field_name(field))), None)
+    if function is None and call.type in _CREATIONS and call.named_child_count:
+        function = call.named_children[0]
     return _plain_name(_text(function)) if function is not None else ""
 
 

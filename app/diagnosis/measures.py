@@ -15,7 +15,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from app.evidence.model import Commit, ErrorGroup, FileChange, Frame, HistoryFacts, Hunk, Language
+from app.diagnosis.touched import COMMENT, function_at, in_order
+from app.evidence.model import (
+    Commit,
+    CommitSha,
+    ErrorGroup,
+    FileChange,
+    Frame,
+    FunctionSpan,
+    HistoryFacts,
+    Hunk,
+    Language,
+    UseOfChange,
+)
 from app.redact import Redacted
 
 # --- frames and paths -------------------------------------------------------------------------------------------------
@@ -161,7 +173,8 @@ class SeenFrame:
 class ReadError:
     """What a group says, in the terms that a patch can be compared with. Word maps hold weights up to 1.
 
-    `implicit`: the language raised the fault by itself, where it happened, as it does for a null that is used.
+    `implicit`: the language raised the fault by itself, where it happened, as it does for a null that is used. `uses`: by
+    commit, the functions of it whose result a frame's line uses, each with that frame's nearness.
     """
 
     group: ErrorGroup
@@ -171,6 +184,7 @@ class ReadError:
     message_words: Mapping[str, float]
     stack_words: Mapping[str, float]
     implicit: bool
+    uses: Mapping[CommitSha, list[tuple[float, UseOfChange]]]
 
 
 def read_error(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFacts, words: Words) -> ReadError:
@@ -180,6 +194,7 @@ def read_error(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFacts
     sources = {(file, int(line)): text.strip() for file, line, text in _PRINTED_SOURCE.findall(group.latest.message)}
     implicit = group.trace is not None and _IMPLICIT.search(group.trace.innermost.type) is not None
     frames: list[SeenFrame] = []
+    uses: dict[CommitSha, list[tuple[float, UseOfChange]]] = {}
     stack_words: dict[str, float] = {}
     rank = 0
     for frame, called in dict.fromkeys(_frames(group)):
@@ -195,6 +210,9 @@ def read_error(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFacts
         source = sources.get((frame.file or "", frame.line or 0), "")
         parts = tuple(frame_parts(frame, ()))
         frames.append(SeenFrame(parts, known.get(frame), function, frame.line, nearness, source, called))
+        for use in facts.uses:
+            if (use.group, use.frame) == (group.id, frame):
+                uses.setdefault(use.changed.sha, []).append((nearness, use))
         stem = PurePosixPath(frame.file or "").stem
         for word in words.count(f"{function} {frame.module or ''} {stem} {source}"):
             stack_words[word] = max(stack_words.get(word, 0.0), nearness)
@@ -202,7 +220,7 @@ def read_error(group: ErrorGroup, commits: Sequence[Commit], facts: HistoryFacts
     types = () if group.trace is None else tuple(dict.fromkeys(_simple(i.type) for i in reversed(group.trace.chain)))
     # A type names a kind of fault, which many commits are about.
     message_words = dict.fromkeys(words.count(message), 1.0) | dict.fromkeys(words.count(" ".join(types)), _TYPE_WEIGHT)
-    return ReadError(group, tuple(frames), message, types, message_words, stack_words, implicit)
+    return ReadError(group, tuple(frames), message, types, message_words, stack_words, implicit, uses)
 
 
 def _message(group: ErrorGroup) -> str:
@@ -288,7 +306,6 @@ _JAVA_METHOD_START = re.compile(
 )
 _LINE_LENGTH = 300
 """Longer lines nobody wrote, and they must not choose what reading them costs."""
-_COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--|<!--|\"\"\"|''')")
 _IMPORT = re.compile(
     r"\s*(?:import\b|from\s+\S+\s+import\b|using\s+[\w.]+;|package\b|use\s+[\w\\]+;|#include\b|require\b)"
 )
@@ -400,7 +417,7 @@ def _texts(changes: Iterable[FileChange]) -> tuple[str, str, str]:
 
 def _squeezed(text: str) -> str:
     """Without white space and comment lines: equal before and after where only the formatting changed."""
-    return "".join("".join(line.split()) for line in text.split("\n") if not _COMMENT.match(line))
+    return "".join("".join(line.split()) for line in text.split("\n") if not COMMENT.match(line))
 
 
 def _read_file(change: FileChange) -> ChangedFile:
@@ -411,7 +428,7 @@ def _read_file(change: FileChange) -> ChangedFile:
     kind = _KIND_OF_SUFFIX.get(file.path.rpartition(".")[2], "")
     gone: set[str] = set()
     for hunk in change.hunks:
-        _read_hunk(hunk, kind, file, gone)
+        _read_hunk(hunk, kind, file, gone, change.functions)
     file.numbered.sort()
     file.functions = {spot.function for spot in file.spots if spot.function}
     file.shown -= file.functions
@@ -420,14 +437,17 @@ def _read_file(change: FileChange) -> ChangedFile:
     return file
 
 
-def _read_hunk(hunk: Hunk, kind: str, file: ChangedFile, gone: set[str]) -> None:
-    """Walk the hunk in its order, and keep which function each changed line is in. `gone`: functions it removes."""
+def _read_hunk(hunk: Hunk, kind: str, file: ChangedFile, gone: set[str], known: Sequence[FunctionSpan] | None) -> None:
+    """Walk the hunk in its order, and keep which function each changed line is in. `gone`: functions it removes.
+
+    `known`: what the syntax tree of the new file tells; the patch's own lines where it was not read.
+    """
     open_functions: list[tuple[int, str]] = []
     if heading := _defined(kind, hunk.heading):
         open_functions.append((-1, heading))
         file.shown.add(heading)
     spot: Spot | None = None
-    for mark, old, new, text in _in_order(hunk):
+    for mark, old, new, text in in_order(hunk):
         stripped = text.strip()
         if not stripped:
             continue
@@ -448,8 +468,11 @@ def _read_hunk(hunk: Hunk, kind: str, file: ChangedFile, gone: set[str]) -> None
             file.numbered.append((old, mark == "-", text))
         if mark == " ":
             spot = None
-        elif not _COMMENT.match(text) and not _IMPORT.match(text):
+        elif not COMMENT.match(text) and not _IMPORT.match(text):
             function = open_functions[-1][1] if open_functions else None
+            if known is not None and function not in gone:
+                span = function_at(known, mark, new)
+                function = span.name.rpartition(".")[2] if span is not None else None
             if spot is None or spot.function != function:
                 spot = Spot(old, old, new, function)
                 file.spots.append(spot)
@@ -467,25 +490,6 @@ def _defined(kind: str, text: str) -> str:
         return ""
     found = pattern.match(text)
     return next((name for name in found.groups() if name), "") if found else ""
-
-
-def _in_order(hunk: Hunk) -> Iterator[tuple[str, int, int, Redacted]]:
-    """(mark, old line, new line, text) as the diff printed them."""
-    removed, added, context = dict(hunk.removed), dict(hunk.added), dict(hunk.context)
-    old, new = hunk.old_start, hunk.new_start
-    for _ in range(len(removed) + len(added) + len(context)):
-        if (text := removed.get(old)) is not None:
-            yield "-", old, new, text
-            old += 1
-        elif (text := added.get(new)) is not None:
-            yield "+", old, new, text
-            new += 1
-        elif (text := context.get(old)) is not None:
-            yield " ", old, new, text
-            old += 1
-            new += 1
-        else:
-            return
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
@@ -580,6 +584,7 @@ class Measured:
     call: Tie = field(default_factory=Tie)
     guard: Tie = field(default_factory=Tie)
     already: Tie = field(default_factory=Tie)
+    used: UseOfChange | None = None
     focus: float = 0.0
     literal: str = ""
     common_words: tuple[str, ...] = ()
@@ -615,6 +620,13 @@ def _rarity(changes: Sequence[ReadChange]) -> Mapping[str, float]:
 def _measure(error: ReadError, change: ReadChange, rarity: Mapping[str, float]) -> Measured:
     measured = Measured()
     _tie_frames(error, change, measured)
+    created = {file.path for file in change.files if file.created}
+    uses = [
+        (nearness * (_CREATED_SHARE if use.changed.path in created else 1.0), use)
+        for nearness, use in error.uses.get(change.commit.sha, ())
+        if not _in_trace(error, use)
+    ]
+    used, measured.used = max(uses, key=lambda one: one[0], default=(0.0, None))
     removed, added, context = change.texts
     measured.literal = _holds_message(removed + added, error.message) or _holds_message(context, error.message)
     measured.common_words = _in_common(error, change, rarity)
@@ -628,6 +640,7 @@ def _measure(error: ReadError, change: ReadChange, rarity: Mapping[str, float]) 
         "source": measured.source.value,
         "call": measured.call.value,
         "already": measured.already.value,
+        "used": used,
         "message": message,
         # What no frame leads to, words alone can find.
         "message_elsewhere": message if measured.file.frame is None else 0.0,
@@ -646,6 +659,12 @@ def _measure(error: ReadError, change: ReadChange, rarity: Mapping[str, float]) 
         "merge": float(len(change.commit.parents) > 1),
     }
     return measured
+
+
+def _in_trace(error: ReadError, use: UseOfChange) -> bool:
+    """A frame of the trace ties more than a use of it."""
+    function, name = use.changed.function.rpartition(".")[2], use.changed.path.rpartition("/")[2]
+    return any(frame.function == function and frame.parts[-1:] == (name,) for frame in error.frames)
 
 
 def _in_common(error: ReadError, change: ReadChange, rarity: Mapping[str, float]) -> tuple[str, ...]:

@@ -625,12 +625,25 @@ class Hunk:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionSpan:
+    """`name` is qualified by its classes (`Orders.total`). Lines count from 1, both ends belong to it."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class FileChange:
-    """`old_path` differs from `path` after a rename; None for a new file. `path` is None for a deleted file."""
+    """`old_path` differs from `path` after a rename; None for a new file. `path` is None for a deleted file.
+
+    `functions`: those of the new file that the change touches, by syntax tree; None where the file was not read.
+    """
 
     path: str | None
     old_path: str | None
     hunks: tuple[Hunk, ...]
+    functions: tuple[FunctionSpan, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -732,6 +745,29 @@ class FrameSource:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionPlace:
+    """A line of `function`, qualified by its classes, in a file at a commit."""
+
+    sha: CommitSha
+    path: str
+    function: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class UseOfChange:
+    """The failing line of a frame uses the result of a function that a commit changes, as far as names tell.
+
+    `user`: the frame's function where it calls or reads the other; `changed`: that one's first line, as of the commit.
+    """
+
+    group: Fingerprint
+    frame: Frame
+    user: FunctionPlace
+    changed: FunctionPlace
+
+
+@dataclass(frozen=True, slots=True)
 class Constant:
     """A number, host or name that the code sets: `DB_TIMEOUT = 25.0`. `value` is normalised text, `unit` e.g. "s", "MiB".
 
@@ -767,6 +803,7 @@ class HistoryFacts:
     constants: tuple[Constant, ...] = ()
     rollouts: tuple["RolloutRange", ...] = ()
     commits_read: int = 0
+    uses: tuple[UseOfChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

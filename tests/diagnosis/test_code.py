@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.diagnosis.code import FunctionSpan, enclosing_function, functions, has_grammar, settings
+from app.diagnosis.code import enclosing_function, functions, has_grammar, settings, used_on
+from app.evidence.model import FunctionSpan
 
 SUFFIXES = [".py", ".java", ".js", ".ts", ".tsx", ".go", ".rb", ".php", ".cs", ".txt"]
 
@@ -60,6 +61,39 @@ def test_a_language_without_grammar_is_not_an_error():
     assert enclosing_function("query.sql", "select 1", 1) is None
     assert functions("query.sql", "select 1") == ()
     assert settings("Makefile", "A = 1") == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "line"),
+    [
+        ("a.py", "def f(x):\n    log(x)\n    user = load(x)\n    return user.name", 4),
+        ("a.py", "def f(x):\n    log(x)\n    user = None\n    return x.load.name", 4),
+        ("a.py", "def f(x):\n    log(x)\n    for user in load(x):\n        print(user.name)", 4),
+        ("A.java", "class A { String f() {\n log(1);\n User user = users.load(1);\n return user.name; } }", 4),
+        ("A.java", "class A { String f() {\n log(1);\n return new\n load(1).name; } }", 4),
+        ("a.js", "function f() {\n  log(1);\n  const user = new load(1);\n  return user.name;\n}", 4),
+        (
+            "a.ts",
+            "const f = async (x: X) => {\n  log(x);\n  const { user } = await load(x);\n  return user.name;\n};",
+            4,
+        ),
+        ("a.go", "package a\nfunc f() {\n\tlog(1); user, err := load(1)\n\tsay(user, err)\n}", 4),
+        ("a.rb", "def f\n  log(1)\n  user = store.load(1)\n  user.name\nend", 4),
+        ("a.php", "<?php function f() {\n log(1);\n $user = $this->users->load(1);\n return $user->name; }", 4),
+        ("A.cs", "class A { string F() {\n Log(1);\n var user = users.load(1);\n return user.Name; } }", 4),
+    ],
+)
+def test_what_a_line_uses_is_called_there_or_by_the_line_that_keeps_it(path: str, source: str, line: int):
+    used = {use.name: use.line for use in used_on(path, source, line)}
+    assert "load" in used
+    assert not {"log", "Log"} & used.keys()
+
+
+def test_what_a_function_does_after_the_line_or_elsewhere_is_not_used_on_it():
+    source = "def f(x):\n    return x.name\n\n    x = load()\n\ndef g(x):\n    x = load()\n"
+    assert [use.name for use in used_on("a.py", source, 2)] == ["name"]
+    assert used_on("a.py", "x = load()\nx.name", 2) == ()
+    assert used_on("a.sql", "select 1", 1) == ()
 
 
 def test_settings_carry_the_way_to_them_and_their_function():
