@@ -6,7 +6,7 @@ Leaves every verdict to `diagnosis/`, how evidence opens to `references.py`, and
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Literal, assert_never
 
@@ -48,9 +48,6 @@ from app.evidence.model import (
     CodeExcerpt,
     CommitSha,
     ConfigLine,
-    Containment,
-    ContainmentFact,
-    DeployKind,
     ErrorGroup,
     Evidence,
     Exposure,
@@ -66,6 +63,7 @@ from app.evidence.model import (
     StackTrace,
 )
 from app.redact import Redacted, cut, shorten
+from app.report import timeline
 from app.report.model import (
     SCHEMA_VERSION,
     ActionRow,
@@ -90,8 +88,6 @@ from app.report.model import (
     SignalRow,
     Statement,
     SuspectRow,
-    Timeline,
-    TimelineMark,
     WhyStep,
 )
 from app.report.public import Shown
@@ -104,19 +100,9 @@ SUSPECTS_SHOWN = 5
 REVISIONS_SHOWN = 8
 CAUSES_SHOWN = 3
 """Of those that fit as well and of those that are ruled out: in a large incident each consequence is one of these."""
-BUCKETS = 48
-"""About as many columns as a phone shows of a code block without scrolling sideways."""
 
 _SUBJECT_LENGTH = 60
 _REASON_LENGTH = 160
-_SHORTEST_FOCUS = 15
-_FOCUS_FROM = 6
-"""A window this many times longer than the cause's own time would press it into a few columns. Lengths in minutes."""
-_MARKS_KEPT = 12
-_FEWEST_BUCKETS = 3
-"""With fewer the timeline shows nothing that the counts do not say."""
-
-_BUCKET_MINUTES = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 360, 720, 1440)
 _QUIET_AFTER = timedelta(minutes=5)
 
 _VERDICT_ORDER = {
@@ -203,7 +189,7 @@ class _Builder:
             impact=impact,
             advice=advice,
             footer=self._footer(digest, page_url, github_calls),
-            timeline=self._timeline(),
+            timeline=timeline.draw_up(self._evidence, self._told, self._causes(), self._onset(), self._ledger()),
             chain_nodes=chain_nodes,
             chain_edges=chain_edges,
             gaps=self._gaps(),
@@ -502,10 +488,9 @@ class _Builder:
 
     def _pattern(self) -> Statement | None:
         """One word for the cause (else for all failures): by the share of minutes between its first and last that hold it."""
-        root = self._diagnosis.root
-        causes = [group for group in self._told if root is not None and group.id == root.group]
+        causes = self._causes() if self._diagnosis.root is not None else ()
         ref = CountRef(causes[0].id) if causes else self._total_ref
-        minutes = _per_minute(causes or self._told)
+        minutes = timeline.per_minute(causes or self._told)
         if not minutes:
             return None
         count, first, last = sum(minutes.values()), min(minutes), max(minutes)
@@ -513,13 +498,13 @@ class _Builder:
         peak = max(minutes, key=lambda minute: (minutes[minute], -minute))
         active = len(minutes)
         if count == 1:
-            text = sentence("**Once**, {}.", _minute(first))
+            text = sentence("**Once**, {}.", timeline.at_minute(first))
         elif length <= 2:
             text = sentence(
                 "**One burst**: {} within {}, {}.",
                 _counted(count, self._noun),
                 _counted(length, "minute"),
-                _minute(first),
+                timeline.at_minute(first),
             )
         else:
             word = sentence("**Continuous**") if active >= 0.9 * length else sentence("**Intermittent**")
@@ -530,7 +515,7 @@ class _Builder:
                 length,
                 round(count / length, 1),
                 minutes[peak],
-                _minute(peak),
+                timeline.at_minute(peak),
             )
         if causes and self._evidence.was_known(causes[0].id, self._evidence.window.start):
             text = (*text, *self._known_since(causes[0].id))
@@ -825,6 +810,11 @@ class _Builder:
         )
         return Impact(tuple(measured), configured)
 
+    def _causes(self) -> list[ErrorGroup]:
+        """The group of the root; all that fails, as long as none is known to be the cause."""
+        root = self._diagnosis.root
+        return [group for group in self._told if root is None or group.id == root.group]
+
     def _onset(self) -> Onset | None:
         """When the incident began; None when what left its baseline is something else that fails in the same window."""
         onset = self._evidence.onset
@@ -865,69 +855,6 @@ class _Builder:
         )
 
     # --- pictures ------------------------------------------------------------------------------------------------------
-
-    def _timeline(self) -> Timeline | None:
-        minutes = _per_minute(self._told)
-        if not minutes:
-            return None
-        first, last = self._focus(minutes)
-        wanted = -(-(last - first + 1) // BUCKETS)
-        step = next((size for size in _BUCKET_MINUTES if size >= wanted), -(-wanted // 1440) * 1440)
-        counts = [0] * ((last - first) // step + 1)
-        if len(counts) < _FEWEST_BUCKETS:
-            return None
-        for minute, count in minutes.items():
-            if first <= minute <= last:
-                counts[(minute - first) // step] += count
-        end = first + len(counts) * step
-        marks = [mark for mark in self._marks() if first <= mark.at.timestamp() / 60 <= end]
-        return Timeline(_minute(first), step * 60, tuple(counts), tuple(_nearest(marks)))
-
-    def _focus(self, minutes: Mapping[int, int]) -> tuple[int, int]:
-        """First and last minute of the picture: the window, or in a long one the cause's time and as much before and after."""
-        window, onset = self._evidence.window, self._evidence.onset
-        # Minutes of which nothing was read would look like minutes without failures.
-        start = onset.at if onset is not None and onset.at_window_start else window.start
-        first = min(int(start.timestamp()) // 60, min(minutes))
-        last = max((int(window.end.timestamp()) - 1) // 60, max(minutes))
-        root = self._diagnosis.root
-        causes = _per_minute([group for group in self._told if root is None or group.id == root.group])
-        if not causes:
-            return first, last
-        length = max(_SHORTEST_FOCUS, max(causes) - min(causes) + 1)
-        if last - first < _FOCUS_FROM * length:
-            return first, last
-        return max(first, min(causes) - length), min(last, max(causes) + length)
-
-    def _marks(self) -> Iterable[TimelineMark]:
-        if (onset := self._onset()) is not None and not onset.at_window_start:
-            yield TimelineMark(onset.at, "onset", "onset")
-        fixes: dict[str, CommitSha] = {}
-        for row in self._ledger():
-            for fact in row.facts:
-                if _brings_a_fix(row, fact):
-                    fixes.setdefault(fact.running, row.fix.sha)
-        told = {revision.name for revision in self._evidence.revisions if revision.commit in fixes}
-        for revision in self._evidence.revisions:
-            if revision.commit in fixes and (at := revision.serving_since or revision.created_at):
-                holds = f"{revision.commit[:7]}, has fix {fixes[revision.commit][:7]}"
-                yield TimelineMark(at, "fix serving", f"{revision.name} ({holds})")
-        kinds: Mapping[DeployKind, Literal["deploy", "deploy failed", "traffic"]] = {
-            DeployKind.READY: "deploy",
-            DeployKind.FAILED: "deploy failed",
-            DeployKind.TRAFFIC: "traffic",
-        }
-        for event in self._evidence.observations.deploys:
-            what = kinds.get(event.kind)
-            if what is not None and not (what == "deploy" and event.revision in told):
-                sha = event.commit.sha if event.commit else None
-                yield TimelineMark(event.at, what, _revision_label(event.revision or event.service, sha))
-        told |= {
-            event.revision for event in self._evidence.observations.deploys if event.revision and event.kind in kinds
-        }
-        for revision in self._evidence.revisions:
-            if revision.name not in told and (at := revision.created_at or revision.serving_since):
-                yield TimelineMark(at, "deploy", _revision_label(revision.name, revision.commit))
 
     def _chain(self) -> tuple[tuple[ChainNode, ...], tuple[ChainEdge, ...]]:
         """Component, cause, consequences; empty without a root."""
@@ -1035,44 +962,8 @@ def _over(groups: Sequence[ErrorGroup]) -> Sentence:
     return sentence("in {}, first {}, last {}", last - first, first, last)
 
 
-def _minute(minute: int) -> datetime:
-    return datetime.fromtimestamp(minute * 60, UTC)
-
-
-def _per_minute(groups: Sequence[ErrorGroup]) -> dict[int, int]:
-    minutes: dict[int, int] = {}
-    for group in groups:
-        for minute, count in group.per_minute.items():
-            minutes[minute] = minutes.get(minute, 0) + count
-    return minutes
-
-
 def _revision_names(groups: Sequence[ErrorGroup]) -> tuple[str, ...]:
     return tuple(sorted({seen.revision for group in groups for seen in group.per_revision if seen.revision}))
-
-
-def _revision_label(name: str, sha: CommitSha | None) -> str:
-    return f"{name} ({sha[:7]})" if sha else name
-
-
-def _nearest(marks: Sequence[TimelineMark]) -> list[TimelineMark]:
-    """Those nearest to the onset, which itself is always there, in order of time."""
-    onset = next((mark.at for mark in marks if mark.what == "onset"), None)
-    near = sorted(
-        dict.fromkeys(marks),
-        key=lambda mark: (abs(mark.at - onset) if onset else timedelta(), mark.at, mark.what, mark.label),
-    )
-    return sorted(near[:_MARKS_KEPT], key=lambda mark: (mark.at, mark.what, mark.label))
-
-
-def _brings_a_fix(row: LedgerRow, fact: ContainmentFact) -> bool:
-    contained = fact.state in (Containment.CONTAINED, Containment.EQUIVALENT)
-    return contained and row.verdict in (
-        FixVerdict.EFFECTIVE,
-        FixVerdict.INEFFECTIVE,
-        FixVerdict.TOO_EARLY,
-        FixVerdict.PARTLY_DEPLOYED,
-    )
 
 
 def _present(fields: Mapping[str, object]) -> dict[str, object]:
