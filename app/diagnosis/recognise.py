@@ -296,6 +296,9 @@ _NAMES = (
     "dataset_id",
     "connector_name",
     "environment_name",
+    "workflow_id",
+    "endpoint_id",
+    "tunnel_id",
     "gateway_name",
     "router_id",
     "cluster_name",
@@ -326,7 +329,7 @@ def component_of(signature: Signature, sample: Sample, text: str) -> Redacted | 
     """
     if signature.component_label and (named := sample.resource_labels.get(signature.component_label)):
         return named
-    called = _short(sample.audit.resource_name) if sample.audit is not None else ""
+    called = _called(sample)
     if called and signature.layer is Layer.PERMISSIONS and sample.audit and sample.audit.status_code in _REFUSED:
         return cut(called)
     for pattern in signature.component:
@@ -340,6 +343,14 @@ def component_of(signature: Signature, sample: Sample, text: str) -> Redacted | 
         if value := sample.resource_labels.get(label):
             return value
     return None
+
+
+def _called(sample: Sample) -> str:
+    """The resource that an audit entry is about, empty for other entries; of a revision the service, which people know."""
+    if sample.audit is None:
+        return ""
+    service = sample.resource_labels.get("service_name")
+    return service if service and "/revisions/" in sample.audit.resource_name else _short(sample.audit.resource_name)
 
 
 def _short(resource_name: str) -> str:

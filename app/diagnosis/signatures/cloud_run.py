@@ -13,7 +13,6 @@ _SERVICE = "gcloud run services describe {service_name} --region={location} --pr
 _REVISION = "gcloud run revisions describe {revision_name} --region={location} --project={project_id}"
 _SERVICE_POLICY = "gcloud run services get-iam-policy {service_name} --region={location} --project={project_id}"
 _QUOTAS = "gcloud compute project-info describe --project={project_id}"
-_REVISION_NAME = r"[Rr]evision '([a-z0-9-]+)'"
 
 SIGNATURES: tuple[Signature, ...] = (
     _run(
@@ -35,7 +34,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "it waits for a database, secret or download longer than the start probe allows",
         ),
         checks=(_REVISION,),
-        component=(_REVISION_NAME,),
         remedy="Read the last lines of the same instance, and listen on 0.0.0.0 and the given PORT before slow work.",
         source=_DOCS + "troubleshooting#container-failed-to-start",
         example="Revision 'shop-00007-abc' is not ready: The user-provided container failed to start and listen on the port "
@@ -55,7 +53,6 @@ SIGNATURES: tuple[Signature, ...] = (
         specificity=Specificity.SYMPTOM,
         causes=("the text after `with message:` names the cause",),
         checks=(_REVISION,),
-        component=(_REVISION_NAME, r"for Revision ([a-z0-9-]+)"),
         remedy="Read the condition's own message; an older revision may still be serving.",
         source=_DOCS + "troubleshooting",
         example="Ready condition status changed to False for Revision shop-00007-abc with message: see below.",
@@ -269,7 +266,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "too many requests at once for one instance",
         ),
         checks=(_SERVICE,),
-        component=(_REVISION_NAME,),
         remedy="Raise the memory limit or lower concurrency, and compare the use before and after the last release.",
         source=_DOCS + "configuring/services/memory-limits",
         example="Memory limit of 512 MiB exceeded with 530 MiB used.",
@@ -475,7 +471,6 @@ SIGNATURES: tuple[Signature, ...] = (
             "the registry is behind a service perimeter",
         ),
         checks=(_REVISION,),
-        component=(_REVISION_NAME,),
         remedy="Grant the Cloud Run service agent artifactregistry.reader on the image's repository.",
         source=_DOCS + "deploying#other-projects",
         example="Service agent service-1@serverless-robot-prod.iam.gserviceaccount.com must have permission to read the "
@@ -900,7 +895,6 @@ SIGNATURES: tuple[Signature, ...] = (
         specificity=Specificity.EXACT,
         causes=("the service agent may not use the network or subnet", "the network or subnet does not exist"),
         checks=(_SERVICE,),
-        component=(_REVISION_NAME,),
         remedy="Grant the service agent compute.networkUser on the subnet's project.",
         source=_DOCS + "configuring/vpc-direct-vpc",
         example="Health check failed for the deployment with the user-provided VPC network. Got permission denied error.",

@@ -601,6 +601,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "GCE out of resources",
                 "insufficientCapacity",
                 "does not have available resources for the request",
+                "is temporarily out of capacity",
             )
         ),
         layer=Layer.CAPACITY,

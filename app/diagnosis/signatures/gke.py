@@ -727,6 +727,26 @@ SIGNATURES: tuple[Signature, ...] = (
         near_miss='Multi-Attach error for volume "pvc-1" Volume is already exclusively attached to one node',
     ),
     _gke(
+        id="gke-node-identity",
+        failure_class="workload-misconfigured",
+        title="The nodes do not offer workloads an identity of their own",
+        when=Predicate(
+            ("Workload Identity Federation is not enabled on node", "Workload Identity is not enabled on node")
+        ),
+        layer=Layer.CONFIGURATION,
+        owner=LayerOwner.INFRASTRUCTURE,
+        specificity=Specificity.EXACT,
+        causes=("the node pool was made before Workload Identity was turned on", "the cluster itself has it off"),
+        checks=(
+            "gcloud container node-pools list --cluster={cluster_name} --location={location} --project={project_id}",
+        ),
+        component=_POD_NAME,
+        remedy="Turn Workload Identity on for the cluster and for the node pool.",
+        source=_DOCS + "how-to/workload-identity",
+        example="desc = Workload Identity Federation is not enabled on node. Please make sure this is enabled",
+        near_miss="Workload Identity Federation is enabled on node n1",
+    ),
+    _gke(
         id="gke-volume-claim",
         failure_class="workload-misconfigured",
         title="A claim asks for storage that is not offered",
