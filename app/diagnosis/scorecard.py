@@ -90,6 +90,9 @@ _FIX_INEFFECTIVE = -1.0
 _FIX_MATCHES = 1.0
 _ISSUE_TEXT = 0.5
 """The reporter's view, and anybody's text: it decides ties only."""
+_UNCHANGED = 1.5
+_NOT_OURS = -1.0
+"""That the team changed nothing is what it knows best. Together they outweigh a generic message (2), and no other."""
 
 _SHARED = (Layer.PERMISSIONS, Layer.QUOTA, Layer.CAPACITY, Layer.INFRASTRUCTURE, Layer.PLATFORM, Layer.DEPENDENCY)
 """Layers that several services and revisions have in common."""
@@ -147,6 +150,7 @@ def score_layers(
         *_fixes(root, ledger, suspects),
         *_mismatches(root, mismatches),
         *_issue(evidence, root),
+        *_unchanged(evidence, root, group, signature),
     ]
     scores = _totals(signals)
     layer = _decide(root, scores)
@@ -567,3 +571,29 @@ def _issue(evidence: Evidence, root: Cause) -> list[Signal]:
             words = sentence("the issue says that {}", sentence(hint))
             out.append(Signal(target, _ISSUE_TEXT, Claim(words, (IssueTextRef(),), Basis.HYPOTHESIS)))
     return out
+
+
+_WHEN = "(?:today|yesterday|this morning|last night|last week|(?:mon|tues|wednes|thurs|fri|satur|sun)day)"
+_NO_CHANGE = re.compile(
+    r"\bno (?:code |config(?:uration)? )?changes?(?: (?:of|on|to|in|from|by) (?:ours?|us|(?:the )?code)\b|\s*(?:[.,;]|$))"
+    r"|\b(?:nothing|no code)\b[^.]{0,20}\b(?:changed|deployed)\b"
+    r"|\bunchanged (?:copy|code|image|version)\b|\b(?:code|configuration|image) (?:is |was |has )?(?:unchanged|not changed)\b"
+    r"|\b(?:we|i) (?:did not|didn't|have not|haven't) changed? (?:anything|a thing)\b"
+    rf"|\bworked (?:fine |well )?(?:for (?:a |many |some )?\w+|(?:until|till) {_WHEN})|\bsince {_WHEN}\b"
+    r"|\b(?:the )?next day it works\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""How reporters say that something broke, or was mended, that nobody of them touched."""
+
+
+def _unchanged(evidence: Evidence, root: Cause, group: ErrorGroup, signature: Signature | None) -> list[Signal]:
+    """What worked and was not touched was changed by somebody else, if no deploy is known that says otherwise."""
+    issue = evidence.request.issue
+    ours = root.layer in (Layer.APPLICATION, Layer.CONFIGURATION)
+    if issue is None or signature is None or not ours or raised_in_own_code(group) or deploy_at_onset(evidence, group):
+        return []
+    if _NO_CHANGE.search(f"{issue.title}\n{issue.body}") is None:
+        return []
+    words = sentence("the issue says that it worked and that nothing of the team's was changed")
+    claim = Claim(words, (IssueTextRef(),), Basis.HYPOTHESIS)
+    return [Signal(Layer.PLATFORM, _UNCHANGED, claim), Signal(root.layer, _NOT_OURS, claim)]

@@ -204,6 +204,50 @@ def test_the_issue_text_alone_never_outweighs_the_message() -> None:
     assert all(signal.weight == 0.5 for signal in hints)
 
 
+BUILD = next(s for s in CATALOGUE if s.id == "function-build")
+
+
+def told(text: str, *, signature: Signature = BUILD, deployed: bool = False) -> Layer:
+    failed = group("b", "Build failed: Build has timed out", minute=20)
+    request = Request(WINDOW, at(60), issue=IssueRef("o/r", 1, cut("Deploys fail"), cut(text)))
+    found = evidence(failed, request=request, deploys=[deploy(15)] if deployed else ())
+    return score_layers(found, chain_of(from_signature(failed, signature)), signature).layer
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Worked for months.",
+        "No change of ours.",
+        "Nothing of ours was deployed.",
+        "An unchanged copy of the sample.",
+        "We didn't change anything.",
+        "Fails since yesterday",
+    ],
+)
+def test_what_worked_and_was_not_touched_was_changed_by_the_provider_if_the_message_says_little(text: str) -> None:
+    assert told(text) is Layer.PLATFORM
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No change after a longer timeout.",
+        "The error is unchanged.",
+        "Worked until we renamed the step.",
+        "Stopped working with our last change.",
+        "",
+    ],
+)
+def test_that_a_remedy_changed_nothing_is_no_word_on_who_changed_what(text: str) -> None:
+    assert told(text) is Layer.APPLICATION
+
+
+def test_no_word_of_an_unchanged_program_outweighs_a_message_that_names_its_cause_or_a_deploy_that_is_known() -> None:
+    assert told("Worked for months.", signature=MEMORY) is Layer.CONFIGURATION
+    assert told("Worked for months.", deployed=True) is Layer.APPLICATION
+
+
 def test_a_consequence_alone_is_never_more_than_a_hint() -> None:
     ended = group("e", "Container called exit(3).")
     signature = next(s for s in CATALOGUE if s.id == "run-container-exit")
