@@ -7,7 +7,7 @@ sentence that is printed. Owns too what the look at the failing service told of 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, LiteralString
 
@@ -238,6 +238,87 @@ def _library_misfit(root: Cause, group: ErrorGroup) -> bool:
         return True
     frames = group.trace.innermost.frames if group.trace else ()
     return bool(frames) and not frames[0].in_app and bool(_RAISED_IN_LIBRARY.search(text))
+
+
+# --- what other lines say ---------------------------------------------------------------------------------------------
+
+_START = ("container-failed-to-start", "health-probe-failed")
+_ON_LOOPBACK = re.compile(
+    r"\b(?:running|listening|serving|started|available)\b[^\n]{0,60}(?:127\.0\.0\.1|\[::1\])", re.IGNORECASE
+)
+"""Servers print `localhost` for any address; the loopback address itself only where they are bound to it."""
+_OF_SIDECAR = re.compile(r'container "[^"]*proxy')
+"""A proxy beside the program is for the program alone: there the probe is at fault."""
+_LISTENS_ON = re.compile(
+    r"\b(?:listening|running|serving|started|available)\b[^\n]{0,60}?(?::|\bport[ =:]{1,3})(\d{2,5})\b", re.IGNORECASE
+)
+_ASKED_ON = re.compile(r"\bon port (\d{2,5})\b|\bPORT=(\d{2,5})\b")
+_TO_CHECKER = re.compile(r'HTTP/[\d.]+" [34]\d\d\b.*\bGoogleHC\b')
+_Others = Sequence[ErrorGroup]
+
+
+def _bound_to_loopback(message: str, others: _Others) -> ErrorGroup | None:
+    if _OF_SIDECAR.search(message):
+        return None
+    return next((other for other in others if _ON_LOOPBACK.search(other.latest.message)), None)
+
+
+def _another_port(message: str, others: _Others) -> ErrorGroup | None:
+    asked = _ASKED_ON.search(message)
+    told = [(other, found[1]) for other in others if (found := _LISTENS_ON.search(other.latest.message))]
+    if asked is None or any(port in asked.groups() for _, port in told):
+        return None
+    return next((other for other, _ in told), None)
+
+
+def _checker_refused(_message: str, others: _Others) -> ErrorGroup | None:
+    return next((other for other in others if _TO_CHECKER.search(other.latest.message)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """When `find` shows a line, a failure of one of `classes` belongs to `layer`: what its own message does not tell."""
+
+    classes: tuple[str, ...]
+    find: Callable[[str, _Others], ErrorGroup | None]
+    layer: Layer
+    words: LiteralString
+
+
+BESIDE: tuple[Beside, ...] = (
+    Beside(
+        _START,
+        _bound_to_loopback,
+        Layer.APPLICATION,
+        "the program listens on the loopback address, where no probe reaches it",
+    ),
+    Beside(
+        _START,
+        _another_port,
+        Layer.CONFIGURATION,
+        "the program listens on another port than it is asked on: the two settings do not fit",
+    ),
+    Beside(
+        ("backend-unhealthy",),
+        _checker_refused,
+        Layer.CONFIGURATION,
+        "the backend answers its health checker with another status than 200: the path of the check does not fit",
+    ),
+)
+
+
+def beside(evidence: Evidence, root: Cause, group: ErrorGroup) -> tuple[Beside, ErrorGroup] | None:
+    """The first row with the line that shows it; only lines of the same service, where the failure has one."""
+    observed = evidence.observations
+    others = [
+        other
+        for other in (*observed.groups, *observed.notices)
+        if other.id != group.id and (not group.services or set(group.services) & set(other.services))
+    ]
+    for row in BESIDE:
+        if root.failure_class in row.classes and (line := row.find(group.latest.message, others)) is not None:
+            return None if row.layer is root.layer else (row, line)
+    return None
 
 
 # --- what the service's own setting says ------------------------------------------------------------------------------

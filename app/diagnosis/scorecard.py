@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import LiteralString
 
 from app.diagnosis.chain import Chain, groups_by_id
-from app.diagnosis.circumstances import LIMIT, address_class, circumstance, egress_of
+from app.diagnosis.circumstances import LIMIT, address_class, beside, circumstance, egress_of
 from app.diagnosis.model import (
     Basis,
     Cause,
@@ -140,6 +140,7 @@ def score_layers(
         *_own_code(root, group),
         *_own_limit(chain, root, group, signature),
         *_circumstance(root, group),
+        *_beside(evidence, root, group),
         *_probe_alone(evidence, chain, root, group),
         *_egress(evidence, root, group),
         *_rollout(evidence, chain, group),
@@ -278,6 +279,15 @@ def _circumstance(root: Cause, group: ErrorGroup) -> list[Signal]:
         return []
     claim = Claim(sentence(found.words), (EntryRef(root.group),), Basis.INFERRED)
     return [Signal(found.layer, _CIRCUMSTANCE, claim), Signal(root.layer, -_CIRCUMSTANCE, claim)]
+
+
+def _beside(evidence: Evidence, root: Cause, group: ErrorGroup) -> list[Signal]:
+    found = beside(evidence, root, group) if circumstance(root, group) is None else None
+    if found is None:
+        return []
+    row, line = found
+    claim = Claim(sentence(row.words), (EntryRef(line.id), EntryRef(root.group)), Basis.INFERRED)
+    return [Signal(row.layer, _CIRCUMSTANCE, claim), Signal(root.layer, -_CIRCUMSTANCE, claim)]
 
 
 _RESTARTS = re.compile(

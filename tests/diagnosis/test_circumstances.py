@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from app.diagnosis.circumstances import CIRCUMSTANCES, circumstance
+from app.diagnosis.circumstances import CIRCUMSTANCES, beside, circumstance
 from app.diagnosis.model import Layer
 from app.evidence.model import HttpRequest, LayerOwner, ServiceName
-from tests.diagnosis.incident import cause, group
+from tests.diagnosis.incident import cause, evidence, group
 
 RUN, POD = "cloud_run_revision", "k8s_container"
 MOVED = [
@@ -217,3 +217,43 @@ def test_an_answer_cut_off_at_the_balancer_s_own_default_is_a_matter_of_that_lim
     seen = group("x", "backend_timeout", resource_type=place, http=http)
     found = circumstance(cause(seen, "request-timeout", layer=Layer.APPLICATION), seen)
     assert (found.layer if found else None) is layer
+
+
+PROBE = 'Default STARTUP TCP probe failed 1 time consecutively for container "shop-1" on port 8080.'
+
+
+@pytest.mark.parametrize(
+    ("message", "line", "layer"),
+    [
+        (PROBE, "INFO: Uvicorn running on http://127.0.0.1:8080 (Press CTRL+C to quit)", Layer.APPLICATION),
+        (PROBE, "Server listening on http://0.0.0.0:3000", Layer.CONFIGURATION),
+        (PROBE, "Server listening on http://localhost:8080", None),
+        (PROBE, "Server listening on 0.0.0.0:8080", None),
+        (PROBE, "Loaded 3000 rows", None),
+        (PROBE.replace("shop-1", "cloud-sql-proxy"), "Listening on 127.0.0.1:8080", None),
+    ],
+)
+def test_where_the_program_says_it_listens_tells_why_a_probe_fails(
+    message: str, line: str, layer: Layer | None
+) -> None:
+    failed, said = group("p", message), group("l", line, failure=False)
+    found = beside(evidence(failed, notices=[said]), cause(failed, "health-probe-failed", layer=Layer.PLATFORM), failed)
+    assert (found[0].layer if found else None) is layer
+
+
+def test_what_another_service_says_tells_nothing() -> None:
+    failed = group("p", PROBE)
+    said = group("l", "Server listening on 0.0.0.0:3000", failure=False, service="mail")
+    root = cause(failed, "health-probe-failed")
+    assert beside(evidence(failed, notices=[said]), root, failed) is None
+
+
+@pytest.mark.parametrize(("status", "layer"), [(404, Layer.CONFIGURATION), (200, None)])
+def test_a_status_that_the_health_checker_gets_tells_why_a_backend_counts_as_unhealthy(
+    status: int, layer: Layer | None
+) -> None:
+    failed = group("b", "failed_to_pick_backend", resource_type="http_load_balancer", labels={}, service="")
+    said = group("l", f'10.0.0.1 - - "GET / HTTP/1.1" {status} 153 "-" "GoogleHC/1.0"', failure=False)
+    root = cause(failed, "backend-unhealthy", layer=Layer.INFRASTRUCTURE)
+    found = beside(evidence(failed, notices=[said]), root, replace(failed, services=()))
+    assert (found[0].layer if found else None) is layer

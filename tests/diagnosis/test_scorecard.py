@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.diagnosis.chain import Chain
-from app.diagnosis.model import Cause, Confidence, Layer, plain
+from app.diagnosis.model import Cause, Confidence, EntryRef, Layer, plain
 from app.diagnosis.scorecard import score_layers
 from app.diagnosis.signatures import CATALOGUE
 from app.diagnosis.signatures.model import Signature
@@ -246,6 +246,15 @@ def test_that_a_remedy_changed_nothing_is_no_word_on_who_changed_what(text: str)
 def test_no_word_of_an_unchanged_program_outweighs_a_message_that_names_its_cause_or_a_deploy_that_is_known() -> None:
     assert told("Worked for months.", signature=MEMORY) is Layer.CONFIGURATION
     assert told("Worked for months.", deployed=True) is Layer.APPLICATION
+
+
+def test_another_line_of_the_service_overrules_a_probe_s_message_and_is_what_the_signal_rests_on() -> None:
+    slow = next(s for s in CATALOGUE if s.id == "run-startup-probe-too-slow")
+    failed = group("p", 'STARTUP TCP probe failed for container "shop-1" on port 8080. DEADLINE_EXCEEDED')
+    said = group("l", "INFO: Uvicorn running on http://127.0.0.1:8080", failure=False)
+    card = score_layers(evidence(failed, notices=[said]), chain_of(from_signature(failed, slow)), slow)
+    assert card.layer is Layer.APPLICATION
+    assert EntryRef(said.id) in card.signals[1].claim.evidence
 
 
 def test_a_consequence_alone_is_never_more_than_a_hint() -> None:
