@@ -12,7 +12,7 @@ _DOCS = "https://cloud.google.com/functions/docs/troubleshooting"
 _ENGINE = "https://cloud.google.com/appengine/docs/standard/troubleshooting"
 _FUNCTION = "gcloud functions describe {function_name} --region={region} --project={project_id}"
 _VERSIONS = "gcloud app versions list --service={module_id} --project={project_id}"
-_NAME = (r"functions/([\w-]+)", r"Cloud Run service (?:\S+/)?([\w-]+?)[,.\s]")
+_NAME = (r"/locations/[\w-]+/functions/([\w-]+)", r"Cloud Run service (?:\S+/)?([\w-]+?)[,.\s]")
 
 SIGNATURES: tuple[Signature, ...] = (
     _function(

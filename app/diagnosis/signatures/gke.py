@@ -139,6 +139,11 @@ SIGNATURES: tuple[Signature, ...] = (
                 "Attempting to reclaim ephemeral-storage",
                 "failed to garbage collect required amount of images",
                 "The node was low on resource: inodes",
+                "The node was low on resource: nodefs",
+                "The node was low on resource: imagefs",
+                "Attempting to reclaim nodefs",
+                "Attempting to reclaim imagefs",
+                "Attempting to reclaim inodes",
                 "NodeHasInodePressure",
                 "evicted due to disk pressure",
             )
@@ -607,6 +612,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "CreateContainerError",
                 'configmap "…" not found',
                 "couldn't find key … in ConfigMap",
+                "references non-existent config key",
                 "failed to get cpu utilization: missing request for cpu",
                 "failed to get memory utilization: missing request for memory",
                 "missing request for",
@@ -693,6 +699,7 @@ SIGNATURES: tuple[Signature, ...] = (
             without=(
                 'configmap "',
                 'secret "',
+                "references non-existent",
                 "Volume is already used by pod(s)",
             ),
         ),

@@ -461,6 +461,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 "SECURITY_POLICY_VIOLATED",
                 "VPC Service Controls … prohibited",
                 "violates VPC Service Controls",
+                "due to VPC Service Controls",
                 "vpc service controls perimeter",
                 "vpcServiceControlsUniqueIdentifier",
                 "VPC_SERVICE_CONTROLS",
