@@ -38,6 +38,10 @@ class Repository:
         assert done.returncode == 0, f"git {args}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
+    def feed(self, stream: str) -> None:
+        """Many commits at once, as `git fast-import` takes them."""
+        subprocess.run(["git", "fast-import", "--quiet"], cwd=self.path, input=stream.encode(), check=True)
+
     @property
     def tip(self) -> CommitSha:
         return CommitSha(self.git("rev-parse", "HEAD"))

@@ -233,10 +233,11 @@ class _Ledger:
             return None
         name = _short(fix.sha)
         if fix.sha not in self._commits and all(fact.holds is None for fact in self._facts_of(fix)):
-            return _Verdict(FixVerdict.UNKNOWN, sentence("the repository does not tell of {}", name), (ReadingRef(),))
+            text = sentence("the repository does not tell of {}", name)
+            return _Verdict(FixVerdict.UNKNOWN, text, (CommitRef(fix.sha), ReadingRef()))
         if not serving:
             text = sentence("no source tells which revision serves, so whether {} runs is not known", name)
-            return _Verdict(FixVerdict.UNKNOWN, text, (ReadingRef(),))
+            return _Verdict(FixVerdict.UNKNOWN, text, (*_compared(known), ReadingRef()))
         unknown = [item for item in serving if item.holds is None]
         if unknown:
             return _Verdict(FixVerdict.UNKNOWN, _why_unknown(unknown[0]), _compared(serving))

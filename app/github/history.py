@@ -14,7 +14,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
@@ -192,7 +192,8 @@ class GitHubHistory:
         return recent[0].sha
 
     async def resolve(self, name: str) -> CommitSha | None:
-        await self._name([name])
+        with suppress(_NotRead):  # a full id can be asked for by itself
+            await self._name([name])
         if name not in self._named and (read := await self._commit(CommitSha(name.lower()))) is not None:
             self._named[name] = read.commit.sha
         if name not in self._named:
@@ -382,14 +383,16 @@ class GitHubHistory:
         return self._ways[fix, running]
 
     async def _read_way(self, fix: CommitSha, running: CommitSha, span: Span) -> _Way:
-        own: _Read | None = None
+        own, lacking = None, "GitHub has no such commit"
         if span.commits or not span.complete:
             try:
                 own = await self._commit(fix)
                 await self._learn_ways([(fix, running)])
-            except _NotRead:
-                pass  # what is lacking is told by what was not read
+            except _NotRead as refused:
+                lacking = refused.reason
         steps, moved, doubt = await self._steps(fix, running, own, span)
+        if own is None and doubt:
+            doubt = f"{doubt}: {lacking}"
         how = "it is an ancestor of the running commit" if span.ancestor else None
         brought = {name: self._brought(name) for step in steps for name in reverted_by(step.message)}
         trail = follow(fix, own.commit.subject if own else "", steps, ancestor=how, brought=brought)

@@ -111,6 +111,10 @@ class FakeRepository:
     head: str = "f" * 40
     """Of the default branch, where there is no real repository."""
     archived: bool = False
+    largest_patch: int = 100_000
+    """Characters; of a larger change GitHub gives no patch."""
+    broken: set[str] = field(default_factory=set)
+    """Expressions whose object GraphQL cannot give: null in the answer, with an error beside it."""
 
 
 @dataclass
@@ -126,12 +130,13 @@ class FakeDelivery:
 
 @dataclass
 class Fault:
-    """Misbehaviour for the next `times` requests that fit. `after_writing`: the work is done, the answer is lost."""
+    """Misbehaviour for `times` requests that fit, after `skip` of them. `after_writing`: the work is done, the answer lost."""
 
     method: str
     path: str
     status: int
     times: int = 1
+    skip: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     after_writing: bool = False
     message: str = "fault"
@@ -142,6 +147,13 @@ class Fault:
         return JSONResponse(
             self.answer if self.answer is not None else {"message": self.message}, self.status, self.headers
         )
+
+    def strikes(self, method: str, path: str) -> bool:
+        if self.times == 0 or self.method not in (method, "ANY") or not re.search(self.path, path):
+            return False
+        self.skip -= 1
+        self.times -= self.skip < 0
+        return self.skip < 0
 
 
 @functools.cache
@@ -410,16 +422,7 @@ def create_app(state: FakeGitHub) -> Any:
                     pass
                 return Response(status_code=503)  # to nobody
             with state.lock:
-                fault = next(
-                    (
-                        f
-                        for f in state.faults
-                        if f.times > 0 and f.method == request.method and re.search(f.path, request.url.path)
-                    ),
-                    None,
-                )
-                if fault is not None:
-                    fault.times -= 1
+                fault = next((f for f in state.faults if f.strikes(request.method, request.url.path)), None)
                 if request.method != "GET" and not request.url.path.endswith(("access_tokens", "/graphql")):
                     state.write_times.append(time.monotonic())
                 if fault is not None and not fault.after_writing:
@@ -579,6 +582,8 @@ def create_app(state: FakeGitHub) -> Any:
     def commits(request: Request, _body: Any) -> Any:
         repo = repository(request)
         shas = _git(repo, "rev-list", request.query_params.get("sha") or "HEAD").split() if repo.git else []
+        if repo.git and not shas:
+            raise _Answer(409, "Git Repository is empty.")
         page = _paged(request, shas)
         return _Page([_show_commit(state, repo, sha) for sha in page.items], page.headers)
 
@@ -596,7 +601,7 @@ def create_app(state: FakeGitHub) -> Any:
             "ahead_by": len(ahead),
             "behind_by": len(behind),
             "total_commits": len(ahead),
-            "commits": [_show_commit(state, repo, sha) for sha in ahead[:250]],
+            "commits": [_show_commit(state, repo, sha) for sha in ahead[-250:]],
             "files": [],
         }
 
@@ -806,7 +811,10 @@ def _graphql(state: FakeGitHub, query: str, variables: dict[str, Any]) -> Any:
         return {"data": {"repository": {"deployments": {"nodes": nodes}}}}
     if asked := _OBJECT.findall(query):
         objects = {alias: _object(state, repo, query_part, variables, name) for alias, name, query_part in asked}
-        return {"data": {"repository": objects}}
+        broken = [alias for alias, name, _ in asked if variables[name] in repo.broken]
+        objects |= dict.fromkeys(broken)
+        errors = [{"path": ["repository", alias], "message": "Something went wrong"} for alias in broken]
+        return {"data": {"repository": objects}, **({"errors": errors} if errors else {})}
     issue = repo.issues[variables["number"]]
     here = {"nameWithOwner": repo.full_name}
     nodes: list[dict[str, Any]] = [
@@ -866,9 +874,13 @@ def _files(repository: FakeRepository, span: str) -> list[dict[str, Any]]:
         if not tab:
             continue
         patch = _git(repository, "diff-tree", "-p", "--root", "--no-renames", span, "--", path)
-        hunks = patch[patch.index("@@") :].rstrip("\n") if "@@" in patch else None
-        files.append({"filename": path, "status": words.get(state, "modified"), **({"patch": hunks} if hunks else {})})
-    return files
+        hunks = patch[patch.index("@@") :].rstrip("\n") if "@@" in patch else ""
+        blob = _git(repository, "ls-tree", "--format=%(objectname)", span.removesuffix("^!"), path).strip()
+        shown = {"patch": hunks} if 0 < len(hunks) <= repository.largest_patch else {}
+        changes = sum(line[:1] in ("+", "-") for line in hunks.split("\n"))
+        what = words.get(state, "modified")
+        files.append({"filename": path, "status": what, "sha": blob or None, "changes": changes, **shown})
+    return files[:300]
 
 
 _OBJECT = re.compile(r"(\w+): object\(expression: \$(\w+)\) \{ (.*) \}$", re.MULTILINE)
