@@ -163,7 +163,7 @@ class _Builder:
         chain_nodes, chain_edges = self._chain()
         fixes = self._fixes()
         active = self._active()
-        suspects = tuple(self._suspect(suspect) for suspect in self._best_suspects())
+        suspects = self._suspects()
         frames = self._frames()
         mismatches = self._mismatches()
         revisions = self._revisions()
@@ -529,24 +529,36 @@ class _Builder:
 
     # --- code ----------------------------------------------------------------------------------------------------------
 
-    def _best_suspects(self) -> list[Suspect]:
-        """Each commit once, by the group it is most likely for; the cause's own group first among equals."""
+    def _suspects(self) -> tuple[SuspectRow, ...]:
+        """Each commit once, by the group it is most likely for; the cause's own group first among equals.
+
+        The further groups that it is told for are those that suspect no other commit more.
+        """
         root = self._diagnosis.root
         ranked = sorted(
             self._diagnosis.suspects,
             key=lambda s: (-s.score, root is None or s.group != root.group, s.sha, s.group),
         )
         best: dict[CommitSha, Suspect] = {}
+        first: dict[Fingerprint, Suspect] = {}
         for suspect in ranked:
             best.setdefault(suspect.sha, suspect)
-        return list(best.values())[:SUSPECTS_SHOWN]
+            first.setdefault(suspect.group, suspect)
+        return tuple(
+            self._suspect(suspect, [s for s in first.values() if s.sha == suspect.sha and s.group != suspect.group])
+            for suspect in list(best.values())[:SUSPECTS_SHOWN]
+        )
 
-    def _suspect(self, suspect: Suspect) -> SuspectRow:
+    def _suspect(self, suspect: Suspect, also: Sequence[Suspect]) -> SuspectRow:
         commit = self._refs.commit(suspect.sha)
+        titles = [self._shown.text(self._refs.group(one.group).title) for one in (suspect, *also)]
         return SuspectRow(
             commit=suspect.sha,
             commit_url=self._refs.commit_url(suspect.sha),
             what=commit.subject if commit else None,
+            group=suspect.group,
+            error=titles[0],
+            also=tuple(titles[1:]),
             revision=suspect.revision,
             score=suspect.score,
             reasons_for=tuple(self._state(claim) for claim in suspect.reasons_for),

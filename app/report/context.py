@@ -25,7 +25,7 @@ from app.evidence.model import NO_TIME, LayerOwner
 from app.redact import cut
 from app.report import mermaid
 from app.report.escape import safe_url
-from app.report.model import EvidenceId, EvidenceItem, Report, Statement, Timeline, TimelineMark
+from app.report.model import EvidenceId, EvidenceItem, Report, Statement, SuspectRow, Timeline, TimelineMark
 from app.report.pictures import ChainPicture, TimelinePicture, draw_chain, draw_timeline
 from app.report.references import short
 from app.report.wording import between, clipped, counted
@@ -295,8 +295,8 @@ def context_of(report: Report) -> ReportContext:
             (
                 Link(short(row.commit), row.commit_url),
                 row.what,
+                _suspected_of(row),
                 _own(f"{row.score:.2f}"),
-                row.revision,
                 Lines(row.reasons_for),
                 Lines(row.reasons_against),
             )
@@ -589,6 +589,14 @@ def _footer(report: Report) -> Sentence:
         sentence("infra-audit {}", _own(footer.tool_version)),
     ]
     return _list(parts, " · ")
+
+
+def _suspected_of(row: SuspectRow) -> Sentence:
+    """The error that the reasons are about, then up to two more."""
+    text = sentence("{}", cut(clipped(row.error, _LABEL_LENGTH)))
+    for error in row.also[:2]:
+        text = sentence("{}, also {}", text, cut(clipped(error, _LABEL_LENGTH)))
+    return sentence("{} and {} more", text, len(row.also) - 2) if len(row.also) > 2 else text
 
 
 def _names(names: tuple[str, ...], one: str) -> Inline:

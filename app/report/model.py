@@ -121,11 +121,18 @@ class SignalRow:
 
 @dataclass(frozen=True, slots=True)
 class SuspectRow:
-    """`revision` is the one that brought the commit, and on which the group first appears."""
+    """A commit and the group that it is most likely the cause of: score and reasons are about `group`, titled `error`.
+
+    `revision` is the one that brought the commit, and on which the group first appears; a reason says so. `also`: titles of
+    further groups that suspect no other commit more.
+    """
 
     commit: str
     commit_url: str | None
     what: Redacted | None
+    group: str
+    error: Redacted
+    also: tuple[Redacted, ...]
     revision: str
     score: float
     reasons_for: tuple[Statement, ...]

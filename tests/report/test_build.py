@@ -48,6 +48,7 @@ from tests.report.build_sample import (
     DIAL,
     END,
     EXIT,
+    FIX,
     START,
     TIMEOUT,
     diagnosis,
@@ -345,7 +346,19 @@ def test_a_suspect_stands_once_with_its_best_reasons():
     (suspect,) = diagnosis().suspects
     weaker = replace(suspect, group=DIAL, score=0.1)
     made = build_report(incident(), diagnosis(suspects=(weaker, suspect)))
-    assert [(row.commit, row.score) for row in made.suspects] == [(suspect.sha, 0.21)]
+    (row,) = made.suspects
+    assert (row.commit, row.score, row.group) == (suspect.sha, 0.21, suspect.group)
+    assert row.also == tuple(shown.title for shown in made.active.groups if shown.group == DIAL) != ()
+
+
+def test_a_suspect_is_not_told_for_an_error_that_suspects_another_commit_more():
+    (suspect,) = diagnosis().suspects
+    weaker, other = replace(suspect, group=DIAL, score=0.1), replace(suspect, sha=FIX, group=DIAL, score=0.15)
+    made = build_report(incident(), diagnosis(suspects=(weaker, suspect, other)))
+    assert [(row.commit, row.group, row.also) for row in made.suspects] == [
+        (suspect.sha, suspect.group, ()),
+        (FIX, DIAL, ()),
+    ]
 
 
 def test_the_chain_leaves_out_what_a_longer_way_tells():
