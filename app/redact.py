@@ -60,6 +60,32 @@ def cut(text: str) -> Redacted:
     return redact(text).text
 
 
+def start_of(text: str, most: int, cut: Callable[[str], Redacted] = cut) -> Redacted:
+    """At most `most` characters of the text without its secrets, those included that lie across the end."""
+    return Redacted(cut(text[: most + _ACROSS])[:most])
+
+
+def ends_of(text: str, most: int, cut: Callable[[str], Redacted] = cut) -> Redacted:
+    """As `start_of`, with the end of a longer text as well, and what is left out between the two counted."""
+    if len(text) <= most:
+        return cut(text)
+    half = most // 2 - 20
+    end = cut(text[-half - _ACROSS :])[-half:]
+    return Redacted(f"{start_of(text, half, cut)}\n… {len(text) - 2 * half} characters …\n{end}")
+
+
+_ACROSS = 2_000
+"""Characters beyond what is kept: what a rule must see to tell a secret by its beginning or its end."""
+
+
+def cut_name(text: str, cut: Callable[[str], Redacted] = cut) -> Redacted:
+    """`cut` for the name of a resource: of the signs and length that Google itself gives them it is no secret."""
+    return Redacted(text) if _RESOURCE.fullmatch(text) else cut(text)
+
+
+_RESOURCE = re.compile(r"[a-z][a-z0-9-]{0,62}|[A-Z]{1,20}|[a-z]+\.googleapis\.com/[a-z_/-]{1,60}|\d{1,20}")
+
+
 def redact(text: str) -> Redaction:
     """Apply every rule in order to the whole text. Order matters: blocks before tokens, tokens before key=value pairs."""
     counts: dict[str, int] = {}
@@ -1433,8 +1459,13 @@ def cut_source(path: str, text: str) -> Redacted:
     return Redacted(_cut_code(text)) if _CODE.search(path) else cut(text)
 
 
-def cut_patch(text: str) -> Redacted:
-    """`cut` for a unified diff: each file of it as `cut_source`, what stands above the first as any text."""
+def cut_patch(text: str, most: int) -> Redacted:
+    """`cut` for a unified diff: each file of it as `cut_source`, what stands above the first as any text.
+
+    Of one longer than `most` characters the lines up to there, since half a line may hold half a secret.
+    """
+    if len(text) > most:
+        text = text[: text.rfind("\n", 0, most) + 1]
     starts = [match.start() for match in _PATCHED_FILE.finditer(text)]
     if not starts:
         return cut(text)

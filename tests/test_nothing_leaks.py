@@ -114,6 +114,45 @@ def entries(planted: Planted) -> list[dict[str, Any]]:
                 "status": {"code": 9, "message": f"not ready {planted.all_of_them()}"},
             },
         ),
+        {
+            **entry(7, "stderr", textPayload=f"shop.errors.PaymentError: refused {planted.all_of_them()}"),
+            "resource": {
+                "type": "k8s_container",
+                "labels": {
+                    "project_id": "shop",
+                    "location": planted.token(),
+                    "cluster_name": planted.token(),
+                    "namespace_name": planted.pair(),
+                    "pod_name": f"checkout-{planted.token()}-x2x9q",
+                    "container_name": planted.mail(),
+                },
+            },
+        },
+        {
+            **entry(8, "worker", textPayload="FATAL out of memory"),
+            "resource": {
+                "type": "generic_task",
+                "labels": {
+                    "project_id": "shop",
+                    "location": planted.mail(),
+                    "namespace": planted.token(),
+                    "job": planted.pair(),
+                    "task_id": planted.url(),
+                },
+            },
+        },
+        {
+            **entry(9, "stderr", textPayload="ERROR out of memory"),
+            "resource": {
+                "type": "cloud_run_revision",
+                "labels": {
+                    "project_id": "shop",
+                    "service_name": planted.token(),
+                    "revision_name": planted.token(),
+                    "location": "europe-west1",
+                },
+            },
+        },
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.redact import Redacted, Tally, cut, cut_patch, cut_source, redact, shorten
+from app.redact import Redacted, Tally, cut, cut_name, cut_patch, cut_source, ends_of, redact, shorten, start_of
 
 ALNUM = string.ascii_letters + string.digits
 
@@ -291,6 +291,43 @@ def test_a_shortened_text_ends_between_two_words(text: str, wanted: str) -> None
     assert shorten(Redacted(text), 20) == wanted
 
 
+@pytest.mark.parametrize("kept", range(0, 80, 7))
+def test_where_a_text_is_broken_off_no_half_of_a_secret_stays(kept: int) -> None:
+    value = made(30, string.ascii_lowercase)
+    text, filler = f"dial amqp://svc:{value}@queue password={value}", "word " * 400
+    long = filler[: 480 - kept] + text + filler + text + filler[: 480 - len(text) + kept]
+    for shown in (start_of(text, kept), ends_of(long, 1_000)):
+        assert [at for at in range(len(value) - 6) if value[at : at + 6] in shown] == []
+
+
+def test_the_beginning_and_the_end_of_a_long_text_are_kept() -> None:
+    text = "".join(f"line {number}\n" for number in range(9_000))
+    shown = ends_of(text, 1_000)
+    assert shown.startswith("line 0\n")
+    assert shown.endswith("line 8999\n")
+    assert len(shown) <= 1_000
+    assert f"… {len(text) - 960} characters …" in shown
+    assert (start_of("short", 10), ends_of("short", 10)) == ("short", "short")
+
+
+def test_a_patch_too_long_ends_with_a_whole_line() -> None:
+    patch = "diff --git a/a.yaml b/a.yaml\n+one: 1\n+two: 2\n"
+    assert cut_patch(patch, len(patch) - 3) == patch[: patch.index("+two")]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("checkout-00042-x9k", "checkout-00042-x9k"),
+        ("a" + made(40, string.ascii_lowercase + string.digits), None),
+        (f"job password={made(12)}", "job password=[secret]"),
+        ("ghp_" + made(36), "[token]"),
+    ],
+)
+def test_the_name_of_a_resource_is_no_secret_unless_it_cannot_be_one(name: str, shown: str | None) -> None:
+    assert cut_name(name) == (name if shown is None else shown)
+
+
 @pytest.mark.parametrize(("text", "secret"), [pytest.param(*case, id=name) for name, case in PLANTED.items()])
 @pytest.mark.parametrize("line", ["    # seen: {}", "    log.debug(f'seen: {}')", "+        // {}"])
 def test_planted_secrets_vanish_from_source_as_well(text: str, secret: str, line: str) -> None:
@@ -335,9 +372,9 @@ def test_a_patch_is_cut_by_what_each_file_is() -> None:
     header = "diff --git a/{0} b/{0}\n--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n+{1}\n"
     code, settings = "token = next_word", f"token: {value}"
     patch = header.format("src/parse.py", code) + header.format("deploy/service.yaml", settings)
-    assert cut_patch(patch) == patch.replace(value, "[secret]")
-    assert cut_patch(patch.replace("src/parse.py", "src/parse.cfg")) != patch.replace(value, "[secret]")
-    assert cut_patch(f"mail to some.one@mail.example.org\n{patch}").startswith("mail to [email]\n")
+    assert cut_patch(patch, 10_000) == patch.replace(value, "[secret]")
+    assert cut_patch(patch.replace("src/parse.py", "src/parse.cfg"), 10_000) != patch.replace(value, "[secret]")
+    assert cut_patch(f"mail to some.one@mail.example.org\n{patch}", 10_000).startswith("mail to [email]\n")
 
 
 RANDOM_WORD = "xvkqjwtz"

@@ -35,7 +35,7 @@ from app.evidence.model import (
     Window,
 )
 from app.evidence.workloads import of_object, of_path
-from app.redact import Redacted, cut
+from app.redact import Redacted, cut, cut_name
 
 _TRUST = tuple(CommitSource)
 _SHA = re.compile(r"[0-9a-f]{7,40}\Z")
@@ -106,7 +106,7 @@ def _scaled(
     workload = of_object("ReplicaSet", found[1])
     if workload is None or workload.version is None:
         return []
-    service, version, told = ServiceName(workload.name), workload.version, found[2] or found[4]
+    service, version, told = ServiceName(cut_name(workload.name)), cut_name(workload.version), found[2] or found[4]
     before, now = known.pods.get(version, None if told is None else int(told)), int(found[3])
     known.pods[version] = now
     running = [name for name, pods in known.pods.items() if pods]
@@ -184,12 +184,13 @@ def _rollout(entry: LogEntry, audit: AuditCall, sample: Sample) -> DeployEvent |
     workload = of_path(audit.resource_name)
     if workload is None or "spec.template.spec.containers.0.name" not in facts:
         return None
+    name = cut_name(workload.name)
     version = facts.get("spec.template.metadata.labels.pod-template-hash") or workload.version
-    revision = RevisionName(f"{workload.name}@{version}") if version and ".replicasets." in audit.method else None
+    revision = RevisionName(f"{name}@{cut_name(version)}") if version and ".replicasets." in audit.method else None
     kind = DeployKind.CALLED if audit.status_code == 0 else DeployKind.FAILED
     reason = cut(audit.status_message) if audit.status_message else None
     claim = _commit_of(facts, CommitSource.AUDIT_ENTRY)
-    return DeployEvent(kind, entry.timestamp, ServiceName(workload.name), revision, claim, {}, reason, sample)
+    return DeployEvent(kind, entry.timestamp, ServiceName(name), revision, claim, {}, reason, sample)
 
 
 def _service_of(entry: LogEntry, audit: AuditCall) -> ServiceName | None:
@@ -198,9 +199,9 @@ def _service_of(entry: LogEntry, audit: AuditCall) -> ServiceName | None:
     for kind in ("/services/", "/jobs/", "/functions/"):
         _, found, name = audit.resource_name.rpartition(kind)
         if found and name:
-            return ServiceName(name.partition("/")[0])
+            return ServiceName(cut_name(name.partition("/")[0]))
     if name := audit.facts.get("metadata.labels.serving.knative.dev/service"):
-        return ServiceName(name)
+        return ServiceName(cut_name(name))
     return None
 
 
@@ -214,7 +215,7 @@ def _revision_of(entry: LogEntry, audit: AuditCall) -> RevisionName | None:
         facts.get("latestCreatedRevision"),
     ):
         if name:
-            return RevisionName(name.rpartition("/")[2])
+            return RevisionName(cut_name(name.rpartition("/")[2]))
     found = _OF_REVISION.search(audit.status_message)
     return RevisionName(found[1]) if found else None
 
@@ -249,7 +250,7 @@ def _traffic_of(facts: Mapping[str, str]) -> dict[RevisionName, int]:
             name = latest
         percent = target.get("percent", "0")
         if name and percent.isdigit() and int(percent):
-            revision = RevisionName(name.rpartition("/")[2])
+            revision = RevisionName(cut_name(name.rpartition("/")[2]))
             traffic[revision] = traffic.get(revision, 0) + int(percent)
     return traffic
 

@@ -30,7 +30,7 @@ from app.evidence.model import (
     Split,
     Writer,
 )
-from app.redact import Redacted, Tally, cut
+from app.redact import Redacted, Tally, cut_name, ends_of, start_of
 
 KEPT_MESSAGE = 8_000
 """Characters of a message that a sample keeps: its head and its tail, where traces say what happened."""
@@ -727,36 +727,30 @@ def to_sample(entry: LogEntry, tally: Tally) -> Sample:
         insert_id=_identifier(entry.insert_id),
         timestamp=entry.timestamp,
         severity=entry.severity,
-        log_id=_label(counted, entry.log_id),
-        project=_label(counted, str(labels["project_id"])) if "project_id" in labels else None,
+        log_id=cut_name(entry.log_id, counted),
+        project=cut_name(str(labels["project_id"]), counted) if "project_id" in labels else None,
         resource_type=entry.resource_type,
-        resource_labels={key: _label(counted, str(labels[key])) for key in sorted(labels)},
+        resource_labels={key: cut_name(str(labels[key]), counted) for key in sorted(labels)},
         service=entry.service,
         revision=entry.revision,
         instance=None if entry.instance is None else _identifier(entry.instance),
         field=entry.field,
-        message=counted(kept_text(entry.message)),
+        message=ends_of(entry.message, KEPT_MESSAGE, counted),
         logger=None if entry.logger is None else counted(entry.logger),
         location=entry.location and _kept_location(entry.location, counted),
         http=entry.http
-        and entry.http._replace(path=counted(entry.http.path[:500]), method=_label(counted, entry.http.method[:20])),
+        and entry.http._replace(
+            path=start_of(entry.http.path, 500, counted), method=cut_name(entry.http.method[:20], counted)
+        ),
         audit=entry.audit and _kept_audit(entry.audit, tally),
         origin=entry.origin,
         trace=None if entry.trace is None else _identifier(entry.trace),
     )
 
 
-def _label(cut: Any, value: str) -> Redacted:
-    # Names of resources, which Google itself limits to such characters, are never secrets.
-    return Redacted(value) if _PLAIN.fullmatch(value) else cut(value)
-
-
-_PLAIN = re.compile(r"[a-z][a-z0-9-]{0,62}|[A-Z]{1,20}|[a-z]+\.googleapis\.com/[a-z_/-]{1,60}|\d{1,20}")
-
-
 def _identifier(value: str) -> Redacted:
     """An id is opaque by nature and opens the evidence, so it stays, unless it holds what is known to be a secret."""
-    shown = cut(value[:200])
+    shown = start_of(value, 200)
     return Redacted(value) if shown in (value, "[opaque]") and len(value) <= _LONGEST_ID else shown
 
 
@@ -767,17 +761,13 @@ def _kept_location(location: SourceLocation, cut: Any) -> SourceLocation:
     return location._replace(file=cut(location.file), function=cut(location.function))
 
 
-def kept_text(text: str) -> str:
-    """At most `KEPT_MESSAGE` characters: head and tail, with what is left out between them counted."""
-    if len(text) <= KEPT_MESSAGE:
-        return text
-    half = KEPT_MESSAGE // 2 - 20
-    return f"{text[:half]}\n… {len(text) - 2 * half} characters …\n{text[-half:]}"
-
-
 def _kept_audit(audit: AuditCall, tally: Tally) -> AuditCall:
     return audit._replace(
         resource_name=tally.cut(audit.resource_name),
-        status_message=tally.cut(kept_text(audit.status_message)),
-        facts={key: tally.cut(kept_text(audit.facts[key])) for key in sorted(audit.facts) if _KEPT_FACTS.match(key)},
+        status_message=ends_of(audit.status_message, KEPT_MESSAGE, tally.cut),
+        facts={
+            key: ends_of(audit.facts[key], KEPT_MESSAGE, tally.cut)
+            for key in sorted(audit.facts)
+            if _KEPT_FACTS.match(key)
+        },
     )

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from app.evidence import workloads
 from app.evidence.workloads import Workload
-from app.redact import Redacted
+from app.redact import Redacted, cut_name
 
 CommitSha = NewType("CommitSha", str)
 """A full 40-hex commit id, lower case; shorter forms are resolved before they get this type."""
@@ -141,12 +141,12 @@ class Writer:
         labels = self.resource_labels
         for key in ("service_name", "job_name", "function_name"):
             if labels.get(key):
-                return ServiceName(labels[key])
+                return ServiceName(cut_name(labels[key]))
         if self.is_cluster and workload is not None:
-            return ServiceName(workload.name)
+            return ServiceName(cut_name(workload.name))
         for key in ("container_name", "module_id", "database_id"):
             if labels.get(key):
-                return ServiceName(labels[key])
+                return ServiceName(cut_name(labels[key]))
         return None
 
     @cached_property
@@ -157,11 +157,11 @@ class Writer:
         """The revision, when `workload` is what a cluster's entry speaks of."""
         labels = self.resource_labels
         if name := labels.get("revision_name") or labels.get("version_id"):
-            return RevisionName(name)
+            return RevisionName(cut_name(name))
         if self.is_cluster and workload is not None and workload.version:
-            return RevisionName(f"{workload.name}@{workload.version}")
+            return RevisionName(f"{cut_name(workload.name)}@{cut_name(workload.version)}")
         if version := self.labels.get("k8s-pod/pod-template-hash"):
-            return RevisionName(f"{labels.get('container_name', '?')}@{version}")
+            return RevisionName(f"{cut_name(labels.get('container_name', '?'))}@{cut_name(version)}")
         return None
 
     @cached_property

@@ -16,7 +16,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.policy.commands import command_lines
-from app.redact import cut
+from app.redact import cut, start_of
 
 T = TypeVar("T")
 
@@ -246,7 +246,7 @@ def _opened_event(payload: _Payload) -> Event | None:
 
 
 def _kept(lines: Sequence[str]) -> tuple[str, ...]:
-    return tuple(str(cut(line[:500])) for line in lines)
+    return tuple(str(start_of(line, 500)) for line in lines)
 
 
 def _is_our_label(label: str) -> bool:

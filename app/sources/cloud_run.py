@@ -20,7 +20,7 @@ from app.evidence.model import (
     RevisionName,
     ServiceName,
 )
-from app.redact import cut
+from app.redact import cut, start_of
 from app.sources.rest import NotRead, Refusal, Rest, inner, moment, rows, tail, text, whole
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*\Z")
@@ -105,7 +105,7 @@ class CloudRun:
             commits=tuple(claim for claim in claims if claim is not None),
             created_at=moment(text(raw, "createTime")),
             ready={"CONDITION_SUCCEEDED": True, "CONDITION_FAILED": False}.get(text(ready, "state")),
-            ready_reason=cut(message[:500]) if message else None,
+            ready_reason=start_of(message, 500) if message else None,
             traffic_percent=percent.get(name, 0) if told else None,
         )
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from app.evidence.grouping import fingerprint_of_trace
 from app.evidence.model import Fingerprint, Gap, KnownError, KnownRead
-from app.redact import cut
+from app.redact import cut, start_of
 from app.sources.rest import NotRead, Rest, inner, moment, rows, text, whole
 
 HOST = "clouderrorreporting.googleapis.com"
@@ -60,7 +60,7 @@ class ErrorReporting:
                         continue
                     services = sorted({text(one, "service") for one in rows(stats.get("affectedServices"))} - {""})
                     known = KnownError(
-                        group, first, last, whole(stats, "count"), tuple(cut(name[:100]) for name in services[:20]),
+                        group, first, last, whole(stats, "count"), tuple(start_of(name, 100) for name in services[:20]),
                         _page(project, text(inner(stats, "group"), "groupId")),
                     )  # fmt: skip
                     found[group] = _both(found[group], known) if group in found else known

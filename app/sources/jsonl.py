@@ -21,7 +21,7 @@ from msgspec.json import decode
 from app.errors import BadInput
 from app.evidence.entries import BadEntry, parse_entry, parse_line
 from app.evidence.model import Gap, LogEntry, LogQuestion, LogsRead, Reading
-from app.redact import cut
+from app.redact import cut, start_of
 
 _CHUNK = 1 << 20
 _LONGEST = 4 << 20
@@ -284,7 +284,7 @@ def _refusal(value: object, name: str) -> Gap | None:
     denied = fields.get("code") in (401, 403)
     return Gap(
         f"logs {name}",
-        cut(f"{fields.get('status') or fields['code']}: {fields.get('message') or 'no message'}"[:500]),
+        start_of(f"{fields.get('status') or fields['code']}: {fields.get('message') or 'no message'}", 500),
         "the entries were not shown to this account, which says nothing about whether there are any"
         if denied
         else "the entries were not read, which says nothing about whether there are any",

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.evidence.model import ProbeKind, ProbeResult, ProbeState, ProbeTarget, Window
-from app.redact import Redacted, cut
+from app.redact import Redacted, cut, start_of
 from app.sources.filters import literal
 from app.sources.monitoring import ROLE as MONITORING_ROLE
 from app.sources.monitoring import Align, Monitoring, Point, Series
@@ -29,6 +29,7 @@ _RECENT = timedelta(hours=6)
 _BEFORE = timedelta(minutes=15)
 """How long before the window metrics are looked at: what went down before the first error is its cause."""
 _PAGES = 5
+_LONGEST_FACT = 500
 _CONSOLE = "https://console.cloud.google.com"
 
 ROLES: Mapping[ProbeKind, str] = {
@@ -104,7 +105,7 @@ class GoogleProbes:
             return ProbeResult(
                 target,
                 answer.state,
-                tuple((name, cut(value)) for name, value in answer.facts),
+                tuple((name, start_of(value, _LONGEST_FACT)) for name, value in answer.facts),
                 None if answer.reason is None else cut(answer.reason),
                 self._clock(),
                 answer.url,
@@ -287,7 +288,7 @@ class GoogleProbes:
         facts = _facts(
             ("terminalCondition.state", text(condition, "state")),
             ("terminalCondition.reason", text(condition, "reason") or text(condition, "revisionReason")),
-            ("terminalCondition.message", text(condition, "message")[:500]),
+            ("terminalCondition.message", text(condition, "message")),
             ("latestReadyRevision", ready),
             ("latestCreatedRevision", created),
             ("traffic", ", ".join(_traffic(t, ready) for t in rows(raw.get("trafficStatuses")))),
@@ -344,7 +345,7 @@ class GoogleProbes:
         status = text(raw, "status")
         facts = _facts(
             ("status", status),
-            ("statusMessage", text(raw, "statusMessage")[:500]),
+            ("statusMessage", text(raw, "statusMessage")),
             ("conditions", ", ".join(text(c, "canonicalCode") for c in rows(raw.get("conditions")))),
             ("currentMasterVersion", text(raw, "currentMasterVersion")),
             ("currentNodeCount", text(raw, "currentNodeCount")),
@@ -369,7 +370,7 @@ class GoogleProbes:
         state = text(raw, "state")
         facts = _facts(
             ("state", state),
-            ("statusMessage", text(raw, "statusMessage")[:500]),
+            ("statusMessage", text(raw, "statusMessage")),
             ("suspensionReasons", ", ".join(texts(raw.get("suspensionReasons")))),
             ("tier", text(raw, "tier")),
             ("memorySizeGb", text(raw, "memorySizeGb")),
@@ -399,7 +400,7 @@ class GoogleProbes:
         facts = _facts(
             ("terminalCondition.state", text(condition, "state")),
             ("terminalCondition.reason", text(condition, "reason")),
-            ("terminalCondition.message", text(condition, "message")[:500]),
+            ("terminalCondition.message", text(condition, "message")),
             ("latestCreatedExecution", tail(text(newest, "name"))),
             ("latestCreatedExecution.completionStatus", status),
             ("latestCreatedExecution.createTime", text(newest, "createTime")),
@@ -531,7 +532,7 @@ class GoogleProbes:
                 for place in rows(incident.get(key))
             ]
             told = [
-                text(incident, "external_desc")[:300],
+                start_of(text(incident, "external_desc"), 300),
                 text(incident, "service_name"),
                 text(incident, "status_impact"),
             ]
