@@ -371,7 +371,7 @@ def _read_issue(path: Path) -> IssueRef:
     import json
 
     from app.evidence.model import IssueRef
-    from app.redact import cut
+    from app.redact import cut, start_of
 
     text = _read(path)
     if text.lstrip().startswith("{"):
@@ -386,13 +386,13 @@ def _read_issue(path: Path) -> IssueRef:
             repository="",
             number=number if isinstance(number, int) else 0,
             title=cut(str(raw.get("title") or "")),
-            body=cut("\n\n".join([str(raw.get("body") or ""), *comments])[:60_000]),
+            body=start_of("\n\n".join([str(raw.get("body") or ""), *comments]), 60_000),
             url=url if isinstance(url, str) and url.startswith("https://") else None,
         )
     title, _, body = text.lstrip().partition("\n")
     title = title.lstrip("# ").strip()
     found = re.search(r"#(\d{1,7})\b", title)
-    return IssueRef(repository="", number=int(found[1]) if found else 0, title=cut(title), body=cut(body[:60_000]))
+    return IssueRef(repository="", number=int(found[1]) if found else 0, title=cut(title), body=start_of(body, 60_000))
 
 
 def _claim(text: str) -> tuple[str, str]:
@@ -593,31 +593,24 @@ def setup(
 @main.command()
 def serve() -> None:
     """Serve webhook, report pages and jobs in one process. Settings come from the environment: docs/settings.md."""
-    from app.main import google_parts
+    from app.main import google_parts, log_to_stderr
     from app.main import serve as run
     from app.settings import read_settings
 
     settings = read_settings(os.environ)
-    _log_to_stderr()
+    log_to_stderr()
     run(settings, google_parts(settings, os.environ))
 
 
 @main.command()
 def worker() -> None:
     """Do jobs only, beside other processes on the same Postgres store. Settings as of `serve`."""
-    from app.main import google_parts, work
+    from app.main import google_parts, log_to_stderr, work
     from app.settings import read_settings
 
     settings = read_settings(os.environ)
-    _log_to_stderr()
+    log_to_stderr()
     work(settings, google_parts(settings, os.environ))
-
-
-def _log_to_stderr() -> None:
-    import logging
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request, with its address
 
 
 @main.command()

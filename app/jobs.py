@@ -50,6 +50,10 @@ class Later(Exception):
         self.after = after
 
 
+class Broken(Exception):
+    """A handler failed. The engine keeps this instead of the error, whose words may quote what came from outside."""
+
+
 class JobState(StrEnum):
     WAITING = "waiting"
     RUNNING = "running"
@@ -301,15 +305,17 @@ class Jobs:
             try:
                 future.result(timeout=1)
                 return
-            except concurrent.futures.TimeoutError:
+            except concurrent.futures.TimeoutError as error:
                 if future.done():
-                    raise  # the handler's own
+                    raise Broken(type(error).__name__) from None  # the handler's own
                 if self.status(job) is JobState.CANCELLED:
                     future.cancel()
                     return
             except Later as later:
                 self._put_when_possible(kind, argument, attempt + 1, job.partition("~")[0], order or None, later.after)
                 return
+            except Exception as error:
+                raise Broken(type(error).__name__) from None
 
 
 _current: Jobs | None = None

@@ -21,6 +21,7 @@ from app.github.client import PACE, GitHub
 from app.investigate import Sources, investigate
 from app.jobs import Jobs, lock_store
 from app.policy.operator import Operator, read_operator
+from app.redact import cut
 from app.report import render
 from app.respond import may_show
 from app.service import AuditedRepository, Diagnoser, Service, SourcesFactory
@@ -163,6 +164,20 @@ def google_parts(settings: Settings, environment: Mapping[str, str]) -> Parts:
     return Parts(sources=sources, doctor=doctor, close=google.close, environment=environment)
 
 
+class CutFormatter(logging.Formatter):
+    """Errors quote what came from outside, and who reads the server's log need not be who may read what it audits."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return cut(super().format(record))
+
+
+def log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(CutFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request, with its address
+
+
 def serve(settings: Settings, parts: Parts) -> None:
     """Webhook, pages and jobs in one process, until a signal."""
     running = Running(settings, parts)
@@ -171,6 +186,7 @@ def serve(settings: Settings, parts: Parts) -> None:
             running.web,
             host=settings.host,
             port=settings.port,
+            log_config=None,  # its words go the way of ours
             log_level="warning",
             access_log=False,
             lifespan="off",

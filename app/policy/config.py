@@ -7,7 +7,7 @@ projects named here can only narrow that.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -325,7 +325,14 @@ class RepoConfig:
 
 
 def read_config(text: str, path: str = CONFIG_PATH) -> RepoConfig | tuple[Mistake, ...]:
-    """The configuration, or every mistake in it."""
+    """The configuration, or every mistake in it, without the secrets of what it quotes."""
+    read = _read(text, path)
+    if isinstance(read, RepoConfig):
+        return read
+    return tuple(replace(m, what=cut(m.what), instead=cut(m.instead) if m.instead else None) for m in read)
+
+
+def _read(text: str, path: str) -> RepoConfig | tuple[Mistake, ...]:
     located = read_yaml(text)
     if isinstance(located, tuple):
         return located
