@@ -25,6 +25,8 @@ from app.evidence.observe import Observer
 from app.redact import Redacted, cut, cut_patch
 
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
+_PATCH_LIMIT = 100_000
+"""Characters of one commit's patch that the product keeps."""
 
 
 def group_of(case: Mapping[str, Any]) -> ErrorGroup:
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             case = json.loads(line)
             start = time.perf_counter()
-            patches = [cut_patch(candidate["patch"]) for candidate in case["candidates"]]
+            patches = [cut_patch(candidate["patch"], _PATCH_LIMIT) for candidate in case["candidates"]]
             read = time.perf_counter()
             group = group_of(case)
             commits = [commit_of(c, patch) for c, patch in zip(case["candidates"], patches, strict=True)]
