@@ -30,6 +30,7 @@ from app.evidence.model import (
     Split,
     Writer,
 )
+from app.evidence.stacktrace import may_hold_trace, with_head
 from app.redact import Redacted, Tally, cut_name, ends_of, start_of
 
 KEPT_MESSAGE = 8_000
@@ -388,8 +389,19 @@ _MESSAGE_KEYS = (
     "errorMessage",
     "error_message",
 )
-_TRACE_KEYS = ("stack_trace", "stacktrace", "stackTrace", "exception", "exc_info", "traceback", "stack", "exc_text")
-_ERROR_KEYS = ("error", "err", "exception", "exc", "exc_info", "cause")
+_TRACE_KEYS = (
+    "errorVerbose",  # of zap, whose `stacktrace` tells where the error was logged
+    "stack_trace",
+    "stacktrace",
+    "stackTrace",
+    "exception",
+    "exc_info",
+    "traceback",
+    "backtrace",
+    "stack",
+    "exc_text",
+)
+_ERROR_KEYS = ("error", "err", "exception", "exc", "exc_info", "cause", "panic")
 _ABOUT_ERRORS = frozenset((*_TRACE_KEYS, *_ERROR_KEYS))
 _LOGGER_KEYS = ("logger", "logger_name", "loggerName", "name")
 _ABOUT_LOGGERS = frozenset((*_LOGGER_KEYS, "logging.googleapis.com/labels", "context", "record"))
@@ -407,8 +419,8 @@ def _from_json(
     value: str | None = None
     trace_text: str | None = None
     if not _ABOUT_ERRORS.isdisjoint(payload):
-        trace_text = _first_text(payload, _TRACE_KEYS)
-        if trace_text is not None and "\n" not in trace_text:
+        trace_text = _first_trace(payload, _TRACE_KEYS)
+        if trace_text is not None and "\n" not in trace_text and not may_hold_trace(trace_text):
             # `exception: "ValueError"` is a name, `stack: "prod"` a label; a trace has lines.
             trace_text = None
         exception_type, value, trace_text = _error_of(payload, trace_text)
@@ -419,6 +431,8 @@ def _from_json(
         message = str(record.get("message") or message or "")
         if isinstance(text, str) and record.get("exception"):
             trace_text = text
+    if trace_text is not None:
+        trace_text = with_head(trace_text, exception_type, message if value is None else value)
     if message is None:
         message = value if value is not None else _flat_text(payload)
         if exception_type and value is not None:
@@ -467,16 +481,31 @@ def _first_text(payload: Mapping[str, Any], keys: Sequence[str]) -> str | None:
     return None
 
 
+def _first_trace(payload: Mapping[str, Any], keys: Sequence[str]) -> str | None:
+    """As `_first_text`, also of lists of lines."""
+    for key in keys:
+        if key not in payload:
+            continue
+        value = payload[key]
+        if isinstance(value, str) and value:
+            return value
+        if (lines := _items(value)) and all(isinstance(line, str) for line in lines):
+            return "\n".join(lines)
+    return None
+
+
 def _error_of(payload: Mapping[str, Any], trace_text: str | None) -> tuple[str | None, str | None, str | None]:
     """Type, message and trace out of an error object, in the forms that loggers give it."""
     for key in _ERROR_KEYS:
         if key not in payload:
             continue
         error = payload[key]
+        if key == "panic" and isinstance(error, str | int | float):
+            return None, str(error), trace_text
         if fields := _mapping(error):
             kind = _first_text(fields, ("type", "name", "class", "kind", "exc_type", "code", "className"))
             value = _first_text(fields, ("value", "message", "msg", "exc_value", "description"))
-            trace = _first_text(fields, ("traceback", "stack", "stack_trace", "stackTrace", "stacktrace", "backtrace"))
+            trace = _first_trace(fields, ("traceback", "stack", "stack_trace", "stackTrace", "stacktrace", "backtrace"))
             return kind, value, trace or trace_text
         stacks = [_mapping(stack) for stack in _items(error)]
         if stacks and "exc_type" in stacks[0]:

@@ -6,6 +6,7 @@ may still turn out to be the head of a trace: a held entry is read again later, 
 is bounded by time (a run of lines ends at a gap of a second) and size.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from enum import Enum, auto
 from msgspec.structs import replace
 
 from app.evidence.model import LogEntry, PayloadField, Severity
+from app.evidence.stacktrace import without_colours
 
 _NO_TIME = timedelta()
 _RUN_GAP = timedelta(seconds=1)
@@ -183,20 +185,33 @@ def _join_split(parts: Sequence[LogEntry]) -> LogEntry:
 # --- which lines belong together ----------------------------------------------------------------------------------------
 
 
-_SUSPECT = frozenset(" \tTgr#S(")
+_SUSPECT = frozenset(" \tTgr#S([\x1b")
 _SUSPECT_END = frozenset("{:")
 """First and last characters of the lines that `_marks_trace` may know, beside those that name a Ruby place."""
 
 
 def _marks_trace(text: str) -> bool:
     """Whether a line hardly stands outside a trace. Until one comes, a run of lines is let through unread."""
+    if "\x1b" in text:
+        text = without_colours(text)
     first = text[:1]
     if first in " \t":
         line = text.lstrip()
-        return line.startswith(("at ", 'File "', "from ", "| File", "+ Exception Group", "| Traceback", "|   File"))
+        return (
+            line.startswith(("at ", 'File "', "from ", "| File", "+ Exception Group", "| Traceback", "|   File"))
+            or _GO_FILE.match(text) is not None
+        )
     return (
         text.startswith(
-            ("Traceback (most", "goroutine ", "runtime stack:", "#0 ", "Stack trace:", "(Use `node --trace-uncaught")
+            (
+                "Traceback (most",
+                "goroutine ",
+                "runtime stack:",
+                "#0 ",
+                "Stack trace:",
+                "[stacktrace]",
+                "(Use `node --trace-uncaught",
+            )
         )
         or text.endswith(("] {", "Traceback (most recent call last):"))
         or (":in " in text and _RUBY_PLACE.search(text) is not None)
@@ -222,7 +237,7 @@ class _Step(Enum):
 
 
 _AT_FRAME = re.compile(
-    r"\s*at (?:async )?(?:\(wrapper [^)]*\) )?"
+    r"\s*at (?!\[\w+: )(?:async )?(?:\(wrapper [^)]*\) )?"
     r"(?:[^\s(]+(?: \[as \S+\])? ?\(.*|new \S+ \(.*|.*:\d+:\d+\)?,?(?: \{)?|<anonymous>.*)$"
 )
 _AT_MORE = re.compile(
@@ -265,6 +280,11 @@ _PY_RAISED = re.compile(r"[A-Za-z_][\w.]*(?:: |:?$)")
 _GO_FILE = re.compile(r"\s+\S+\.(?:go|s|c):\d+")
 _GO_HEAD = re.compile(r"(?:^|[\s:])(?:panic|fatal error): |panic serving ")
 _RUBY_PLACE = re.compile(r"\S:\d+:in [`'].*'")
+_RUBY_NAMED = re.compile(
+    r"\([A-Z][\w:]*\)$|(?:^|\s)[A-Z][\w:]* \(.*\):$|#<[A-Z][\w:]*: "
+    r"|(?:^|\s)(?:[A-Z]\w*::[A-Z][\w:]*|[A-Z]\w*(?:Error|Exception)): "
+)
+_DIGITS = re.compile(r"\d+")
 _PHP_NAMED = re.compile(r"(?:^|\s)[A-Z][\w\\]*(?:\(code: \d+\))?: |Uncaught ")
 _PHP_HEAD = re.compile(r"(?:PHP )?(?:Fatal|Parse|Recoverable fatal) error: |[ (](?:in|at) \S+(?::\d+|\(\d+\))")
 
@@ -330,7 +350,8 @@ def segment(lines: Sequence[LogEntry]) -> list[list[int]]:
 
 def _line(entry: LogEntry) -> str:
     """As much of the line as decides anything: what an entry holds must not choose what joining costs."""
-    return entry.message[:2_000].rstrip()
+    text = entry.message[:2_000].rstrip()
+    return without_colours(text).rstrip() if "\x1b" in text else text
 
 
 def _quieter(entry: LogEntry, severity: Severity) -> bool:
@@ -348,9 +369,9 @@ def _opens(text: str) -> _Family | None:
         return _Family.PYTHON
     if text.startswith("goroutine ") and "[" in text:
         return _Family.GO
-    if text.startswith("runtime stack:"):
+    if text.startswith("runtime stack:") or (text[:1] == "\t" and _GO_FILE.match(text)):
         return _Family.GO
-    if text.startswith(("#0 ", "Stack trace:")):
+    if text.startswith(("#0 ", "Stack trace:", "[stacktrace]")):
         return _Family.PHP
     if ":in " in text and _RUBY_PLACE.search(text):
         return _Family.RUBY
@@ -386,6 +407,11 @@ def _lookback(family: _Family, lines: Sequence[LogEntry], at: int, taken: Sequen
                 return _lookback_at([at, *near], [text, *texts])[:-1] if text.startswith("[") else []
             return _lookback_at(near, texts)
         case _Family.GO:
+            if _line(lines[at]).startswith("\t"):  # an error that was printed with its stack; its first call is above
+                if head := _up_to(near[1:5], texts[1:5], _LOUD, only_found=True):
+                    return sorted([*near[:1], *head])
+                said = itertools.takewhile(lambda above: above and not _LOG_LINE.match(above), texts[:5])
+                return sorted(near[: len(list(said))])
             head = _up_to(near, texts, _GO_HEAD)
             while head and lines[head[0]].message.startswith("\t"):  # raised while another was being recovered
                 above = near.index(head[0]) + 1
@@ -397,17 +423,27 @@ def _lookback(family: _Family, lines: Sequence[LogEntry], at: int, taken: Sequen
             return sorted(head)
         case _Family.RUBY:
             text = _line(lines[at])
-            if _RUBY_PLACE.search(text) and not text.lstrip().startswith("from "):
-                if text.endswith("'"):
-                    return _up_to(near, texts, re.compile(r"\([A-Z][\w:]*\)$"), only_found=True)
-                return []
-            return _up_to(near, texts, _RUBY_PLACE)
+            if text.lstrip().startswith("from "):
+                return _up_to(near, texts, _RUBY_PLACE)
+            if not text.endswith("'"):
+                return []  # the exception is named here
+            if prefix := _ruby_prefix(text):
+                alike = itertools.takewhile(lambda above: _DIGITS.sub("0", above).startswith(prefix), texts[:8])
+                if count := len(list(alike)):
+                    return sorted(near[:count])
+            return _up_to(near, texts, _RUBY_NAMED, only_found=True)
         case _Family.PHP:
             head = _up_to(near, texts, _PHP_HEAD)
             if head and not _PHP_NAMED.search(_line(lines[head[0]])):  # the message has several lines
                 above = near.index(head[0]) + 1
                 head += _up_to(near[above:], texts[above : above + 8], _PHP_NAMED, only_found=True)
             return sorted(head)
+
+
+def _ruby_prefix(text: str) -> str:
+    """What a logger put before a frame, numbers as zeros; "" when it stands alone."""
+    place = _RUBY_PLACE.search(text)
+    return "" if place is None else _DIGITS.sub("0", text[: text.rfind(" ", 0, place.start()) + 1]).strip()
 
 
 def _up_to(near: Sequence[int], texts: Sequence[str], head: re.Pattern[str], *, only_found: bool = False) -> list[int]:
@@ -459,7 +495,7 @@ def _lookback_at(near: Sequence[int], texts: Sequence[str]) -> list[int]:
         passed = 0
         found += [*blank, near[at - 1]]
         blank = []
-        if loud and not below_caret and not any(_LOG_HEAD.match(text) for text in texts[at : at + 2]):
+        if loud and not outer and not below_caret and not any(_LOG_HEAD.match(text) for text in texts[at : at + 2]):
             break  # the log line above the trace
         below_caret = _CARET.match(text) is not None  # then this line's upper neighbour is the source line
     while len(found) > head + 1 and not texts[near.index(found[-1])].strip():
@@ -475,9 +511,9 @@ def _step(trace: _Trace, lines: Sequence[LogEntry], at: int, text: str, *, near:
         case _Family.AT:
             return _step_at(trace, lines, text, near=near)
         case _Family.GO:
-            return _step_go(trace, lines, text, near=near)
+            return _step_go(trace, lines, at, text, near=near)
         case _Family.RUBY:
-            return _step_ruby(trace, text, near=near)
+            return _step_ruby(trace, lines, text, near=near)
         case _Family.PHP:
             return _step_php(trace, lines, text, near=near)
 
@@ -550,13 +586,15 @@ def _step_at(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool)
     return _Step.PASS
 
 
-def _step_go(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool) -> _Step:
+def _step_go(trace: _Trace, lines: Sequence[LogEntry], at: int, text: str, *, near: bool) -> _Step:
     if text.startswith("goroutine "):
         again = bool(trace.raised and trace.passed) and (
-            not near or any(_LOUD.search(_line(lines[at])) for at in trace.passed)
+            not near or any(_LOUD.search(_line(lines[index])) for index in trace.passed)
         )
         return _Step.NEW if again else _Step.TAKE
     if _GO_FILE.match(text):
+        if trace.passed and not near:
+            return _Step.NEW
         trace.raised = True
         return _Step.TAKE
     if text.startswith(("exit status", "...", "created by ", "runtime stack:")):
@@ -565,19 +603,23 @@ def _step_go(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool)
         return _Step.NEW
     if not text.strip():
         return _Step.TAKE if near else _Step.PASS
-    if near and text.endswith(")") and " " not in text.partition("(")[0]:  # a call
+    call = near and " " not in text.partition("(")[0]
+    if call and (text.endswith(")") or (at + 1 < len(lines) and _GO_FILE.match(lines[at + 1].message))):
         return _Step.TAKE
     return _Step.PASS
 
 
-def _step_ruby(trace: _Trace, text: str, *, near: bool) -> _Step:
+def _step_ruby(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool) -> _Step:
     line = text.lstrip()
     if text[:1] in " \t" and line.startswith(("from ", "... ")):
         trace.raised = True
         return _Step.TAKE
     if ":in " in text and (place := _RUBY_PLACE.search(text)):
-        if near and (place.start() == 0 or " " not in text[: place.start()].strip()):
-            return _Step.TAKE  # a frame without "from", or the cause
+        if near and (
+            " " not in text[: place.start()].strip()  # a frame without "from", or the cause
+            or _ruby_prefix(text) == _ruby_prefix(_line(lines[trace.members[-1]]))
+        ):
+            return _Step.TAKE
         return _Step.NEW
     if not near:
         return _Step.PASS
@@ -587,9 +629,9 @@ def _step_ruby(trace: _Trace, text: str, *, near: bool) -> _Step:
 
 
 def _step_php(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool) -> _Step:
-    if text.startswith(("#0 ", "Stack trace:")):
+    if text.startswith(("#0 ", "Stack trace:", "[stacktrace]")):
         before = lines[trace.members[-1]].message
-        if text.startswith("#0 ") and before.startswith("Stack trace:"):
+        if text.startswith("#0 ") and before.startswith(("Stack trace:", "[stacktrace]")):
             return _Step.TAKE
         if trace.linked:
             trace.linked = text.startswith("#0 ")
@@ -598,7 +640,10 @@ def _step_php(trace: _Trace, lines: Sequence[LogEntry], text: str, *, near: bool
     if text.startswith("#"):
         trace.linked = False
         return _Step.TAKE
-    if text.startswith("Next "):
+    if text.startswith('"}'):  # Monolog closes the JSON that it wrote the trace into
+        trace.raised = True
+        return _Step.TAKE
+    if text.startswith(("Next ", "[previous exception]")):
         trace.linked = True
         trace.expects_head = _PHP_HEAD.search(text) is None
         return _Step.TAKE

@@ -56,11 +56,15 @@ class RawTrace(NamedTuple):
 
     @property
     def top_own_frame(self) -> tuple[RawException, RawFrame] | None:
-        for raised in reversed(self.chain):
-            for frame in raised.frames:
-                if frame.in_app:
-                    return raised, frame
-        return None
+        return _top_own_frame(self.chain)
+
+
+def _top_own_frame(chain: Sequence[RawException]) -> tuple[RawException, RawFrame] | None:
+    for raised in reversed(chain):
+        for frame in raised.frames:
+            if frame.in_app:
+                return raised, frame
+    return None
 
 
 def may_hold_trace(text: str) -> bool:
@@ -68,7 +72,7 @@ def may_hold_trace(text: str) -> bool:
     if "\n" in text:
         return (
             'File "' in text
-            or ("at " in text and _AT_START.search(text) is not None)
+            or ("at " in text and ("  at " in text or "\tat " in text or _AT_START.search(text) is not None))
             or ".go:" in text
             or ":in `" in text
             or ":in '" in text
@@ -92,13 +96,58 @@ def parse_trace(text: str) -> RawTrace | None:
         text = text[:_MAX_TEXT]
     if "\r" in text:
         text = text.replace("\r\n", "\n")
+    if "\x1b" in text:
+        text = without_colours(text)
     if _LONG_LINE.search(text):
         text = _LONG_LINE.sub(r"\1", text)
+    text = _without_prefix(text)
     for read in _readers(text):
         trace = read(text)
         if trace is not None:
             return trace
     return None
+
+
+_GO_HEADLESS = re.compile(r"\s*(?:goroutine \d|\S+\n\t\S+\.(?:go|s):\d)")
+_HEADLESS = re.compile(r"\s*(?:at \S|\S+:\d+:in [`'][^\n]*'\s*$)", re.MULTILINE)
+
+
+def with_head(trace: str, name: str | None, said: str | None) -> str:
+    """`trace` below the exception's `name` and what it `said`, where a logger keeps them apart from the frames."""
+    if said is not None and _GO_HEADLESS.match(trace):
+        return f"{said}\n{trace}"
+    if not _HEADLESS.match(trace):
+        return trace
+    head = ": ".join(part for part in (name, said) if part)
+    return f"{head}\n{trace}" if head else trace
+
+
+_DIGITS = re.compile(r"\d+")
+_PREFIX_END = re.compile(r".*\S(?=\s)")
+
+
+def _without_prefix(text: str) -> str:
+    """`text` without what a logger or a container's runtime put before each of its lines, alike but for numbers."""
+    lines = text.rstrip("\n").split("\n")
+    if len(lines) < 3:
+        return text
+    few = [_DIGITS.sub("0", lines[at][:200]) for at in (0, 1, len(lines) // 2, -1)]
+    low, high = min(few), max(few)
+    alike = next((at for at, (one, other) in enumerate(zip(low, high, strict=False)) if one != other), len(low))
+    prefix = _PREFIX_END.match(low[:alike])
+    # The frames of Ruby may all begin alike, and an indentation is no prefix.
+    if prefix is None or prefix[0][0].isspace() or ":in " in prefix[0]:
+        return text
+    pattern = re.escape(prefix[0]).replace("0", r"\d+")
+    return re.sub(rf"^{pattern}[ \t]?", "", text, flags=re.MULTILINE)
+
+
+_COLOURS = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
+
+
+def without_colours(text: str) -> str:
+    """`text` without what tells a terminal how to show it."""
+    return _COLOURS.sub("", text)
 
 
 def _readers(text: str) -> list[Callable[[str], RawTrace | None]]:
@@ -173,14 +222,15 @@ def trace_identity(raw: RawTrace) -> str:
     depth of recursion, number of attempts and every value are left out. Without an own frame the raising function of the
     library stands in for it.
     """
-    innermost = raw.chain[-1]
+    chain = _shown_always(raw)
+    innermost = chain[-1]
     overflow = (
         _short_type(innermost.type) in _OVERFLOW
         or "stack size exceeded" in innermost.message
         or "stack overflow" in innermost.message
     )
-    types = list(dict.fromkeys(_type_key(raw.language, raised.type) for raised in reversed(raw.chain)))
-    own = raw.top_own_frame
+    types = list(dict.fromkeys(_type_key(raw.language, raised.type) for raised in reversed(chain)))
+    own = _top_own_frame(chain)
     if own is None:
         place = _function_key(raw.language, innermost.frames[0].function) if innermost.frames else ""
         words = fault_words(innermost.message)
@@ -193,6 +243,19 @@ def trace_identity(raw: RawTrace) -> str:
             place = _place(raw.language, raised.frames)
             words = _message_key(raw.language, raised, innermost, frame)
     return "|".join((raw.language.value, "<".join(types), place, words))
+
+
+def _shown_always(raw: RawTrace) -> tuple[RawException, ...]:
+    """The part of the chain that every print of the failure shows.
+
+    What Node.js and Ruby hand to a logger (`err.stack`, `backtrace`) ends before the causes; what they print when nobody
+    catches the failure has them. So there the outermost exception with a frame of the program's own tells the fault.
+    """
+    if raw.language in (Language.NODE, Language.RUBY):
+        for at, raised in enumerate(raw.chain):
+            if any(frame.in_app for frame in raised.frames):
+                return raw.chain[: at + 1]
+    return raw.chain
 
 
 _DOTNET_PARAMETER = re.compile(r"\s+\(Parameter '[^']*'\)|\s+Parameter name: .*")  # each runtime adds it its own way
@@ -802,6 +865,8 @@ _GO_PASSED_ON = re.compile(
     r"(?!runtime error: )[^:]*\b(?:failed|failure|error|panic\w*|recovered|crashed|ERROR|FATAL)\b[^:]*: (?!$)"
 )
 """What a logger says before it passes on the error that it recovered."""
+_GO_SAYS_BELOW = re.compile(r".*\b(?:panic|recovered|error)\b:?\s*$")
+"""A line of a logger that leaves to the next ones what happened."""
 _GO_STAMP = re.compile(r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)? (?:\S+\.go:\d+: )?")
 
 
@@ -832,7 +897,7 @@ def _read_go(text: str) -> RawTrace | None:
         if header and header[-1] == lines[at - 1]:
             header.pop()
         function = call[1]
-        if function == "panic":
+        if function in ("panic", "runtime.gopanic"):
             frames, panicked = [], True
             continue
         if len(frames) < _MAX_FRAMES and not lines[at - 1].startswith("created by"):
@@ -862,7 +927,10 @@ def _go_header(header: Sequence[str], panicked: bool) -> tuple[str, str]:
     stamped = [line for line in spoken if _GO_STAMP.match(line)] or [
         line for line in spoken if _GO_PASSED_ON.match(line)
     ]
-    said = _GO_STAMP.sub("", (stamped[-1:] or spoken[:1] or [""])[0])
+    line = (stamped[-1:] or spoken[:1] or [""])[0]
+    said = _GO_STAMP.sub("", line)
+    if _GO_SAYS_BELOW.match(said):
+        said = (spoken[spoken.index(line) + 1 :] or [said])[0]
     while colon := _GO_PASSED_ON.match(said):
         said = said[colon.end() :]
     return ("panic" if panicked else "error"), said
@@ -886,7 +954,17 @@ _RUBY_RAISED = re.compile(
 _RUBY_FRAME = re.compile(r"^\s*(?:from )?((?:[A-Z]:)?[^\s:]+|<internal:[^>]+>|\(eval[^)]*\)):(\d+):in [`'](.*)'\s*$")
 _RUBY_NUMBERED = re.compile(r"^\s*\d+: from (\S+?):(\d+):in [`'](.*)'\s*$")
 """A frame of a backtrace that begins at the bottom of the stack."""
-_RUBY_LOGGED = re.compile(r"^(.*?) ?\(([A-Z][\w:]*)\)$")
+_RUBY_AFTER_PREFIX = re.compile(r"^(.*\s)([^\s:]+):(\d+):in [`'](.*)'\s*$")
+_RUBY_TYPE = r"([A-Z]\w*(?:::[A-Z]\w*)*)"
+_RUBY_HEADS = (
+    re.compile(rf"^(?P<said>.*?) ?\((?P<type>{_RUBY_TYPE})\)$"),  # Logger
+    re.compile(rf"(?:^|\s)(?P<type>{_RUBY_TYPE}) \((?P<said>.*)\):\s*$"),  # Rails
+    re.compile(rf"#<(?P<type>{_RUBY_TYPE}): (?P<said>.*?)>?$"),  # Puma, and whoever inspects it
+    re.compile(
+        r"(?:^|\s)(?P<type>(?:[A-Z]\w*::)+[A-Z]\w*|[A-Z]\w*(?:Error|Exception|Iteration|Interrupt)): ?(?P<said>.*)$"
+    ),
+)
+"""How the loggers of Ruby name an exception above its backtrace."""
 
 
 def _read_ruby(text: str) -> RawTrace | None:
@@ -905,6 +983,10 @@ def _read_ruby(text: str) -> RawTrace | None:
                 if not frames and not name and before:
                     name, message = _ruby_logged(before)
                 frames.append(_ruby_frame(frame[1], frame[2], frame[3]))
+                continue
+            if not frames and (frame := _RUBY_AFTER_PREFIX.match(line)):
+                name, message = _ruby_logged([*before, frame[1]])
+                frames.append(_ruby_frame(frame[2], frame[3], frame[4]))
                 continue
             if raised := _RUBY_RAISED.search(line):
                 if frames:
@@ -935,11 +1017,14 @@ def _ruby_raised(name: str, message: Sequence[str], frames: Sequence[RawFrame]) 
 
 def _ruby_logged(before: Sequence[str]) -> tuple[str, list[str]]:
     for at in range(len(before) - 1, -1, -1):
-        if found := _RUBY_LOGGED.match(before[at]):
-            said = found[1].rsplit(" -- : ", 1)[-1].rsplit(" -- ", 1)[-1]
-            return found[2], [said, *before[at + 1 :]]
-        if (head := _HEAD_SURE.search(before[at])) is not None:
-            return head[1], [head[2] or ""]
+        for head in _RUBY_HEADS:
+            if found := head.search(before[at]):
+                said, more = found["said"], before[at + 1 :]
+                if head is _RUBY_HEADS[0]:  # the name stands behind the message, which may have begun further up
+                    start = next((up for up in range(at, -1, -1) if " -- " in before[up]), at)
+                    said, more = "\n".join([*before[start:at], said]), []
+                    said = said.rsplit(" -- : ", 1)[-1].rsplit(" -- ", 1)[-1]
+                return found["type"], [said, *more]
     return "", [line for line in before if line.strip()][-1:]
 
 
@@ -966,6 +1051,7 @@ def _read_php(text: str) -> RawTrace | None:
     blocks: list[tuple[list[str], list[tuple[str | None, str | None, str]]]] = []
     head: list[str] = []
     stack: list[tuple[str | None, str | None, str]] | None = None
+    outermost_first = False
     for line in lines:
         if line.startswith("#") and stack is not None:
             if frame := _PHP_FRAME.match(line):
@@ -980,7 +1066,8 @@ def _read_php(text: str) -> RawTrace | None:
             continue
         if stack is not None and line.startswith("  thrown in "):
             break
-        if stack is not None and line.startswith("Next "):
+        if stack is not None and line.startswith(("Next ", "[previous exception]")):
+            outermost_first = line.startswith("[")
             stack = None
             head = [line]
         elif stack is None or line.strip():
@@ -989,7 +1076,8 @@ def _read_php(text: str) -> RawTrace | None:
             head.append(line)
     chain = [raised for head, stack in blocks if (raised := _php_thrown("\n".join(head), stack)) is not None]
     if chain:
-        chain.reverse()
+        if not outermost_first:
+            chain.reverse()
         return RawTrace(Language.PHP, tuple(chain))
     return _php_plain(text)
 
@@ -1011,6 +1099,7 @@ def _php_plain(text: str) -> RawTrace | None:
     return RawTrace(Language.PHP, (RawException(plain[1], _message([text[plain.end() : start]]), (frame,)),))
 
 
+_PHP_CALLED = re.compile(r", called in \S+ on line \d+(?: and defined)?$")
 _PHP_PLACE = re.compile(r"(?:\S:\d+\)*|\(\d+\)(?: : .*)?)\s*$")
 
 
@@ -1029,7 +1118,7 @@ def _php_thrown(head: str, stack: Sequence[tuple[str | None, str | None, str]]) 
     if where is None:
         return None
     said = head[: place.start()]
-    name, message = _php_type(said)
+    name, message = _php_type(_PHP_CALLED.sub("", said))
     at: tuple[str | None, str | None] = (where[1], where[2] or where[3])
     calls = list(stack)
     frames: list[RawFrame] = []
@@ -1044,7 +1133,9 @@ def _php_thrown(head: str, stack: Sequence[tuple[str | None, str | None, str]]) 
 
 
 def _php_type(said: str) -> tuple[str, str]:
-    if "Uncaught " in said:
+    if "[object] (" in said:
+        said = said.rsplit("[object] (", 1)[1]
+    elif "Uncaught " in said:
         said = said.split("Uncaught ", 1)[1]
     elif said.startswith("Next "):
         said = said[5:]

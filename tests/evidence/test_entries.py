@@ -126,6 +126,42 @@ def test_an_error_object_tells_type_value_and_place() -> None:
     assert (read.location.function, read.location.line) == ("init_db", 1018)
 
 
+@pytest.mark.parametrize(
+    ("payload", "trace"),
+    [
+        (
+            {
+                "message": "take failed",
+                "exception": {"class": "Empty", "message": "no shelf", "backtrace": ["/a.rb:7:in `take'"]},
+            },
+            "Empty: no shelf\n/a.rb:7:in `take'",
+        ),
+        (
+            {"message": "Empty: no shelf", "backtrace": "/a.rb:7:in `take'\n/b.rb:1:in `run'"},
+            "Empty: no shelf\n/a.rb:7:in `take'\n/b.rb:1:in `run'",
+        ),
+        (
+            {
+                "msg": "panic recovered",
+                "panic": "no shelf",
+                "stack": "goroutine 1 [running]:\nmain.take()\n\t/a.go:7 +0x1",
+            },
+            "no shelf\ngoroutine 1 [running]:\nmain.take()\n\t/a.go:7 +0x1",
+        ),
+        (
+            {
+                "error": "no shelf",
+                "errorVerbose": "no shelf\nmain.take\n\t/a.go:7",
+                "stacktrace": "main.log\n\t/b.go:1",
+            },
+            "no shelf\nmain.take\n\t/a.go:7",
+        ),
+    ],
+)
+def test_an_exception_that_a_logger_took_apart_is_whole_again(payload: dict[str, Any], trace: str) -> None:
+    assert entry(jsonPayload=payload).trace_text == trace
+
+
 def test_the_logging_librarys_own_frame_is_no_place() -> None:
     assert (
         entry(jsonPayload={"message": "m", "labels": {"function": "callHandlers", "module": "logging"}}).location

@@ -224,3 +224,28 @@ def test_a_trace_behind_a_prefix_is_held_until_its_slow_lines_are_there() -> Non
     ]
     (whole,) = join(*slow)
     assert len(whole.joined) == 4
+
+
+RUBY_FRAMES = "/app/lib/depot.rb:7:in `take'\n/app/main.rb:3:in `run'\n/app/main.rb:9:in `<main>'"
+TAG = "F, [2026-03-01T10:11:12.5 #17] FATAL -- : [8f5] "
+BY_LOGGERS = {
+    "ruby logger": f"E, [2026-03-01T10:11:12.5 #17] ERROR -- : shelf 12 is empty (Depot::Empty)\n{RUBY_FRAMES}",
+    "puma": f'2026-03-01 10:11:12 +0000 Rack app ("GET /take"): #<Depot::Empty: shelf 12 is empty>\n{RUBY_FRAMES}',
+    "sidekiq": f"2026-03-01T10:11:12.5Z pid=17 tid=k5 elapsed=0.1 WARN: Depot::Empty: shelf 12 is empty\n"
+    f"2026-03-01T10:11:12.5Z pid=17 tid=k5 WARN: {RUBY_FRAMES}",
+    "rails": "\n".join(TAG + line for line in ["Depot::Empty (shelf 12 is empty):", "  ", *RUBY_FRAMES.split("\n")]),
+    "monolog": '[2026-03-01T10:11:12+00:00] app.ERROR: failed {"exception":"[object] (Failed(code: 0): gave up '
+    "at /app/a.php:9)\n"
+    "[stacktrace]\n#0 /app/index.php(5): Job->run()\n#1 {main}\n\n[previous exception] [object] (DomainException(code: 0): "
+    'no number at /app/b.php:28)\n[stacktrace]\n#0 /app/index.php(5): Job->run()\n#1 {main}\n"} []',
+    "go error with its stack": "2026/03/01 10:11:12 request failed: shelf is empty\ntake 12\nshop/depot.take\n"
+    "\t/app/depot/depot.go:7\nmain.main\n\t/app/main.go:3",
+    "coloured": "\x1b[31m[Nest] 17  - \x1b[39m \x1b[31m  ERROR\x1b[39m \x1b[31mno shelf\x1b[39m\nError: no shelf\n"
+    "    at take (/app/depot.js:3:9)\n    at run (/app/main.js:5:1)",
+}
+
+
+@pytest.mark.parametrize("text", BY_LOGGERS.values(), ids=BY_LOGGERS.keys())
+def test_what_a_logger_makes_of_a_trace_is_one_occurrence_each_time(text: str) -> None:
+    found = join(*lines(text), *lines(text, start=60), *lines(text, start=500))
+    assert texts(found) == [text] * 3

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.evidence.model import Language
-from app.evidence.stacktrace import RawTrace, may_hold_trace, parse_trace, to_stack_trace, trace_identity
+from app.evidence.stacktrace import RawTrace, may_hold_trace, parse_trace, to_stack_trace, trace_identity, with_head
 from app.redact import Redacted
 
 PYTHON = """\
@@ -405,3 +405,86 @@ Error: connect ECONNREFUSED 10.0.0.4:5432
     raw = parse_trace(text)
     assert raw is not None
     assert [frame.file for frame in raw.chain[0].frames if frame.in_app] == ["/app/lib/util.js"]
+
+
+COLOURED = """\
+/app/lib/depot.rb:7:in `take': \x1b[1mshelf 12 is empty (\x1b[1;4mDepot::Empty\x1b[m\x1b[1m)\x1b[m
+\tfrom /app/main.rb:3:in `run'"""
+RUBY_FRAMES = "/app/lib/depot.rb:7:in `take'\n/app/main.rb:3:in `run'"
+TAGGED = "F, [2026-03-01T10:11:12.5{at} #17] FATAL -- : [8f5] "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        COLOURED,
+        f"E, [2026-03-01T10:11:12.5 #17] ERROR -- : shelf 12 is empty (Depot::Empty)\n{RUBY_FRAMES}",
+        f'2026-03-01 10:11:12 +0000 Rack app ("GET /take"): #<Depot::Empty: shelf 12 is empty>\n{RUBY_FRAMES}',
+        f"2026-03-01T10:11:12.5Z pid=17 tid=k5 WARN: Depot::Empty: shelf 12 is empty\n2026-03-01T10:11:12.5Z pid=17 tid=k5 "
+        f"WARN: {RUBY_FRAMES}",
+        "\n".join(
+            TAGGED.format(at=at) + line
+            for at, line in enumerate(["", "Depot::Empty (shelf 12 is empty):", "", *RUBY_FRAMES.split("\n")])
+        ),
+    ],
+    ids=["coloured", "logger", "puma", "sidekiq", "rails"],
+)
+def test_every_logger_of_ruby_tells_the_same_fault(text: str) -> None:
+    plain = f"{RUBY_FRAMES.split(chr(10))[0]}: shelf 12 is empty (Depot::Empty)\n\tfrom /app/main.rb:3:in `run'"
+    assert read(text).innermost.type == "Depot::Empty"
+    assert trace_identity(read(text)) == trace_identity(read(plain))
+
+
+def test_what_node_gives_a_logger_ends_before_the_causes_and_is_the_same_fault() -> None:
+    stack = "StoreError: cannot settle 12\n    at settle (/app/store.js:3:9)\n    at async run (/app/main.js:5:34)"
+    whole = (
+        f"{stack} {{\n  [cause]: TypeError: no rate for EUR\n      at rate (/app/rates.js:7:1)\n"
+        "      at async settle (/app/store.js:2:5)\n}"
+    )
+    assert trace_identity(read(stack)) == trace_identity(read(whole))
+    assert read(whole).innermost.type == "TypeError"
+
+
+MONOLOG = """\
+[2026-03-01T10:11:12+00:00] app.ERROR: request 5 failed {"exception":"[object] (Depot\\\\Failed(code: 0): job 5 gave up \
+at /app/src/Job.php:9)
+[stacktrace]
+#0 /app/index.php(5): Depot\\\\Job->run()
+#1 {main}
+
+[previous exception] [object] (DomainException(code: 0): row 5 has no number at /app/src/Row.php:28)
+[stacktrace]
+#0 /app/src/Job.php(8): Depot\\\\Row->read()
+#1 /app/index.php(5): Depot\\\\Job->run()
+#2 {main}
+"} []"""
+
+
+def test_monolog_names_the_cause_last() -> None:
+    trace = read(MONOLOG)
+    assert [raised.type for raised in trace.chain] == ["Depot\\Failed", "DomainException"]
+    assert trace.innermost.message == "row 5 has no number"
+
+
+GO_STACK = (
+    "{call}\n\t/usr/lib/go/src/runtime/panic.go:884\nshop/depot.take\n\t/app/depot/depot.go:7\nmain.main\n\t/app/m.go:3"
+)
+
+
+def test_what_a_logger_says_above_the_stack_of_a_recovered_panic_is_not_the_panic() -> None:
+    uncaught = "panic: shelf is empty\n\ngoroutine 1 [running]:\nshop/depot.take()\n\t/app/depot/depot.go:7 +0x1d"
+    zap = GO_STACK.format(call="main.run.func1\n\t/app/main.go:44\nruntime.gopanic")
+    for said in ("recovered: shelf is empty", "2026/03/01 10:11:12 [Recovery] panic recovered:\nshelf is empty"):
+        assert trace_identity(read(with_head(zap, None, said))) == trace_identity(read(uncaught))
+
+
+@pytest.mark.parametrize("text", ALL)
+def test_a_whole_trace_needs_no_other_head(text: str) -> None:
+    assert with_head(text, "KeyError", "'x'") == text
+
+
+@pytest.mark.parametrize("prefix", ["2026-03-01T10:11:{at}Z stderr F ", "Mar 01 10:11:{at} vm shop[17]: ", "web_1  | "])
+@pytest.mark.parametrize("text", ALL)
+def test_what_stands_before_every_line_is_no_part_of_it(text: str, prefix: str) -> None:
+    marked = "\n".join(prefix.format(at=10 + at) + line for at, line in enumerate(text.split("\n")))
+    assert trace_identity(read(marked)) == trace_identity(read(text))
