@@ -343,16 +343,6 @@ class Archive:
         )
         return str(found[0]) if found is not None else None
 
-    def save_incident(self, repository_id: int, issue: int, state: str) -> None:
-        with self._engine.begin() as connection:
-            connection.execute(
-                text(
-                    "INSERT INTO incidents (repository_id, issue, state) VALUES (:repository_id, :issue, :state)"
-                    " ON CONFLICT (repository_id, issue) DO UPDATE SET state = excluded.state"
-                ),
-                {"repository_id": repository_id, "issue": issue, "state": state},
-            )
-
     def change_incident(self, repository_id: int, issue: int, change: Callable[[str], str]) -> str:
         """Replace the state by `change` of it, with nobody in between; it begins as `{}`. Returns the state from before."""
         names = {"repository_id": repository_id, "issue": issue}
@@ -396,6 +386,21 @@ class Archive:
             )
             connection.execute(text("DELETE FROM audits WHERE started_ms < :before"), {"before": _ms(audits_before)})
             connection.execute(text("DELETE FROM sightings WHERE seen_ms < :before"), {"before": _ms(audits_before)})
+
+    def purge_incidents(self, is_forgotten: Callable[[str], bool]) -> None:
+        """Forget incidents by their state, unless it changes meanwhile, and where comments stand on issues without one."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(text("SELECT repository_id, issue, state FROM incidents")).all()
+        gone = [{"repository_id": r, "issue": issue, "state": state} for r, issue, state in rows if is_forgotten(state)]
+        delete = "DELETE FROM incidents WHERE repository_id = :repository_id AND issue = :issue AND state = :state"
+        orphans = (
+            "DELETE FROM comments WHERE NOT EXISTS (SELECT 1 FROM incidents"
+            " WHERE incidents.repository_id = comments.repository_id AND incidents.issue = comments.issue)"
+        )
+        with self._engine.begin() as connection:
+            if gone:
+                connection.execute(text(delete), gone)
+            connection.execute(text(orphans))
 
     def _one(self, statement: str, **values: Any) -> Any:
         with self._engine.connect() as connection:

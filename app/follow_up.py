@@ -62,7 +62,8 @@ class Incident:
     login of whoever took over. `escalated` are the configured keys (`infrastructure`) that were called; each is called once.
     `calls` names the commands that made these calls, so that a repeat of one after a crash is no second call. `assigned` are
     the keys whose people were assigned, `told` what was sent outside of GitHub. `labels` are those that we last wanted there,
-    None: none were ever written; `label_ids` are theirs, by which a renamed one is known again.
+    None: none were ever written; `label_ids` are theirs, by which a renamed one is known again. `touched_at` is when any of
+    this last changed.
     """
 
     watch_until: datetime | None = None
@@ -78,6 +79,7 @@ class Incident:
     told: tuple[str, ...] = ()
     labels: tuple[str, ...] | None = None
     label_ids: tuple[int, ...] = ()
+    touched_at: datetime | None = None
 
     def course(self, environment: str | None) -> Course | None:
         return next((course for course in self.courses if course.environment == (environment or "")), None)
@@ -197,6 +199,12 @@ def next_recheck(course: Course, configured: timedelta | None, now: datetime) ->
 
 def is_watched(incident: Incident, environment: str | None, now: datetime) -> bool:
     return is_due(incident, incident.chain, now) and (incident.watch_environment or "") == (environment or "")
+
+
+def is_forgotten(incident: Incident, now: datetime, keep: timedelta) -> bool:
+    """Whether nothing happened on the issue for `keep`. Open or closed: who comes back then begins a new incident."""
+    quiet = incident.touched_at is not None and now - incident.touched_at > keep
+    return quiet and not is_due(incident, incident.chain, now)
 
 
 def tell(incident: Incident, note: str) -> Incident:

@@ -81,7 +81,7 @@ async def publish(
     await _label(service, session, place, order, report, issue, config)
     await _check(session, place, order, report, issue, config)
     if past:
-        await _tell_change(service, session, place, order, past[0], now)
+        await _tell_change(service, session, place, order, past, now)
 
 
 async def _label(
@@ -159,13 +159,14 @@ def faults(evidence: Evidence) -> tuple[str, ...]:
 
 
 async def _tell_change(
-    service: Service, session: Session, place: Place, order: AuditOrder, before: SavedAudit, now: SavedAudit
+    service: Service, session: Session, place: Place, order: AuditOrder, past: Sequence[SavedAudit], now: SavedAudit
 ) -> None:
-    """Editing a comment notifies nobody, so a change that people must know of gets a comment of its own."""
+    """Editing a comment notifies nobody, so a change that people must know of gets a comment of its own, which folds away
+    those of the same environment before it."""
+    before = past[0]
     if (before.status, before.priority, before.target) == (now.status, now.priority, now.target):
         return
     mark = marker("changed", audit=now.page[:16])
-    superseded = [a for a in service.archive.audits_of(place.repository_id, place.issue) if a.page != now.page]
     reply = ChangedReply(
         before.status or "unknown",
         now.status or "unknown",
@@ -176,7 +177,7 @@ async def _tell_change(
         now.target,
     )
     await upsert(service, session, place, mark, say(reply))
-    for old in superseded:
+    for old in past:
         await fold(service, session, place, marker("changed", audit=old.page[:16]))
     text = f"{order.repository}#{order.issue}: {reply.after} (was {reply.before})"
     await notify(service, order, f"changed:{now.page}", text)

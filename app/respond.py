@@ -106,7 +106,9 @@ async def respond(service: Service, event: Event, delivery: str) -> None:
         case EventKind.COMMANDED:
             await _commanded(service, session, event, delivery)
         case EventKind.CLOSED | EventKind.GONE:
-            change_incident(service, event, lambda known: replace(follow_up.unwatch(known), closed=True))
+            # Most issues are none of ours.
+            if service.archive.incident(event.repository_id, event.issue or 0) is not None:
+                change_incident(service, event, lambda known: replace(follow_up.unwatch(known), closed=True))
         case EventKind.REOPENED:
             await _reopened(service, session, event, delivery)
         case EventKind.DEPLOYED:

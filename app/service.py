@@ -6,7 +6,7 @@ changed in one step. Leaves what is answered to `respond.py`, `publishing.py` an
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -131,7 +131,10 @@ def change_incident(service: Service, where: Where, change: Callable[[Incident],
 
     def changed(state: str) -> str:
         nonlocal after
-        after = change(INCIDENT.validate_json(state))
+        before = INCIDENT.validate_json(state)
+        after = change(before)
+        if after != before:
+            after = replace(after, touched_at=service.clock())
         return INCIDENT.dump_json(after).decode()
 
     service.archive.change_incident(where.repository_id, where.issue or 0, changed)

@@ -9,10 +9,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
+from app import follow_up
 from app.archive import KEEP_AUDITS, KEEP_DELIVERIES, DeliveryState
 from app.errors import Unavailable, UserError
 from app.escalation import REMINDER, run_reminder
-from app.follow_up import is_due
+from app.follow_up import INCIDENT
 from app.github.client import Refused
 from app.github.deliveries import redeliver_failed
 from app.github.webhooks import EVENT
@@ -52,7 +53,7 @@ def handlers(service: Callable[[], Service]) -> Mapping[str, Handler]:
         async def give_up(_reply: Reply) -> None:
             """A look that cannot be made is only logged; the watch goes on with its next one."""
             incident = load_incident(service(), look.repository_id, look.issue)
-            if look.after is None and is_due(incident, look.chain, service().clock() + AFTER_A_FAILED_LOOK):
+            if look.after is None and follow_up.is_due(incident, look.chain, service().clock() + AFTER_A_FAILED_LOOK):
                 enqueue_look(service(), look, incident, AFTER_A_FAILED_LOOK, look.number + 1)
 
         await _attempt(f"look {argument}", attempt, lambda: run_look(service(), look), give_up)
@@ -87,7 +88,12 @@ def handlers(service: Callable[[], Service]) -> Mapping[str, Handler]:
 
     async def purge(_argument: str, _attempt: int) -> None:
         now = service().clock()
+
+        def is_forgotten(state: str) -> bool:
+            return follow_up.is_forgotten(INCIDENT.validate_json(state), now, KEEP_AUDITS)
+
         service().archive.purge(deliveries_before=now - KEEP_DELIVERIES, audits_before=now - KEEP_AUDITS)
+        service().archive.purge_incidents(is_forgotten)
         service().jobs.purge(KEEP_DELIVERIES)
 
     return {
@@ -128,7 +134,7 @@ async def _attempt(
     except Unavailable as trouble:
         if attempt >= ATTEMPTS:
             _log.error("%s: given up after %d attempts: %s", name, attempt, trouble)
-            await give_up(FixReply(f"given up after {attempt} attempts: {trouble}", "ask again later"))
+            await give_up(FixReply(f"Given up after {attempt} attempts: {trouble}.", "Ask once more in some minutes."))
             return
         pause = trouble.retry_after or min(timedelta(seconds=2**attempt), LONGEST_PAUSE)
         _log.warning("%s: attempt %d, again in %s: %s", name, attempt, pause, trouble)
@@ -137,11 +143,37 @@ async def _attempt(
         await give_up(FixReply(str(error), error.fix))
     except Refused as refused:
         _log.warning("%s: GitHub refuses: %s", name, refused)
-        await give_up(FixReply(f"GitHub refuses: {refused}", "check what the App may do in this repository"))
+        await give_up(_refusal(refused, name))
     except Exception:
         _log.exception("%s: a bug", name)
         await give_up(BrokenReply(name))
         raise
+
+
+def _refusal(refused: Refused, name: str) -> FixReply:
+    """What GitHub's answer means to whoever asked. Its path and status stand in the log, beside `name`."""
+    match refused.status:
+        case 401 | 403:
+            return FixReply(
+                f"GitHub does not permit the App to do this here: {refused.message}",
+                "Let an owner accept the permissions that the App asks for, under Settings, GitHub Apps, of the"
+                " organisation or account that installed it. Then ask again.",
+            )
+        case 429:
+            return FixReply(
+                "This took more calls to GitHub than one audit may make.",
+                "Ask again for a shorter time, such as /audit since=1h, or for one service.",
+            )
+        case status if status in Refused.GONE:
+            return FixReply(
+                "GitHub does not show the App what this is about: it is gone, or hidden from the App.",
+                "See whether the App is still installed on this repository. Then ask again.",
+            )
+        case _:
+            return FixReply(
+                f"GitHub did not accept what the App wrote: {refused.message}",
+                f"Ask again. If that ends here, too, give this id to whoever runs the App: {name}",
+            )
 
 
 async def _last_word(name: str, telling: Awaitable[None]) -> None:

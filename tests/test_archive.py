@@ -156,8 +156,27 @@ def test_comments_and_incidents_are_remembered(store: str) -> None:
     assert archive.comment(5, 1, "m") == 11
     archive.forget_comment(5, 1, "m")
     assert archive.comment(5, 1, "m") is None
-    archive.save_incident(5, 1, "one")
-    archive.save_incident(5, 1, "two")
+    assert archive.change_incident(5, 1, lambda state: state + "one") == "{}"
+    assert archive.change_incident(5, 1, lambda _state: "two") == "{}one"
     assert archive.incident(5, 1) == "two"
     assert archive.incidents_of(5) == ((1, "two"),)
     assert archive.incident(5, 2) is None
+
+
+def test_a_forgotten_incident_goes_with_its_comments_unless_it_changes_meanwhile(store: str) -> None:
+    archive = Archive(store)
+    for issue, state in ((1, "old"), (2, "old"), (3, "new")):
+        archive.change_incident(5, issue, lambda _state, told=state: told)
+        archive.remember_comment(5, issue, "report", 10 + issue)
+    archive.remember_comment(5, 4, "reply", 14)
+
+    def is_forgotten(state: str) -> bool:
+        archive.change_incident(5, 2, lambda _state: "somebody asks at this moment")
+        return state == "old"
+
+    archive.purge_incidents(is_forgotten)
+    assert archive.incidents_of(5) == ((2, "somebody asks at this moment"), (3, "new"))
+    assert [archive.comment(5, issue, "report") for issue in (1, 2, 3)] == [None, 12, 13]
+    assert archive.comment(5, 4, "reply") is None
+    archive.purge_incidents(lambda state: False)
+    assert len(archive.incidents_of(5)) == 2

@@ -11,10 +11,12 @@ from app.follow_up import (
     after_audit,
     dropped,
     goes_on,
+    is_forgotten,
     next_recheck,
     plan_labels,
     start_of,
     tell,
+    watch,
 )
 
 NOW = datetime(2026, 1, 10, 12, tzinfo=UTC)
@@ -135,3 +137,12 @@ def test_what_was_told_is_known_and_the_notes_do_not_grow() -> None:
     for number in range(MOST_NOTES + 5):
         many = tell(many, f"changed:{number}")
     assert len(many.told) == MOST_NOTES
+
+
+def test_an_incident_is_forgotten_when_nothing_happened_for_long_and_nobody_watches() -> None:
+    keep = timedelta(days=90)
+    known = Incident(touched_at=NOW)
+    assert not is_forgotten(known, NOW + keep, keep)
+    assert is_forgotten(known, NOW + keep + HOUR, keep)
+    assert not is_forgotten(watch(known, NOW, 2 * keep, None), NOW + keep + HOUR, keep)
+    assert not is_forgotten(Incident(), NOW + keep + HOUR, keep)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.archive import KEEP_AUDITS
 from app.escalation import REMINDER, Reminder
 from app.follow_up import INCIDENT, Incident, after_look, called, is_due, may_call, must_remind, unwatch, watch
 from app.jobs import JobState
@@ -244,6 +245,54 @@ def test_a_changed_verdict_is_told_in_a_comment_of_its_own(
     told = [c for c in github.ours(repository, issue) if c.body.startswith("<!-- infra-audit changed")]
     assert [c.minimized for c in told] == [True, False]
     assert len([c for c in github.ours(repository, issue) if c.body.startswith("<!-- infra-audit report")]) == 1
+
+
+def test_a_change_folds_away_those_of_its_own_environment_alone(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running, logs: ListedLogs
+) -> None:
+    repository.files[".github/infra-audit.yml"] = CONFIG.replace("owners:", "  staging: {}\nowners:")
+    for entries in (failures(), []):
+        logs.entries[:] = entries
+        for environment in ("production", "staging"):
+            assert say(github, repository, issue, f"/audit env={environment}") == "rocket"
+    logs.entries[:] = failures()
+    say(github, repository, issue, "/audit env=staging")
+    told = [c for c in github.ours(repository, issue) if c.body.startswith("<!-- infra-audit changed")]
+    assert [("staging" in c.body, c.minimized) for c in told] == [(False, False), (True, True), (True, False)]
+
+
+def test_an_issue_that_was_never_audited_leaves_no_trace_when_it_is_closed(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
+) -> None:
+    closing = github.issue_event(repository, issue, "dana", "closed")
+    github.send(closing)
+    eventually(lambda: running.archive.known_deliveries([closing.guid]))
+    eventually(lambda: running.jobs.status(f"delivery:{closing.guid}:1") is JobState.DONE)
+    assert running.archive.incidents_of(repository.id) == ()
+
+
+def test_what_nothing_happened_to_for_long_is_forgotten_and_its_report_is_found_again(
+    github: FakeGitHub, repository: FakeRepository, issue: FakeIssue, running: Running
+) -> None:
+    say(github, repository, issue, "/audit")
+    (first,) = running.archive.audits_of(repository.id, issue.number)
+    eventually(lambda: running.jobs.status(first.job) is JobState.DONE)
+
+    def long_ago(state: str) -> str:
+        touched = datetime.now(UTC) - KEEP_AUDITS - timedelta(days=1)
+        return INCIDENT.dump_json(replace(INCIDENT.validate_json(state), touched_at=touched)).decode()
+
+    def purge(name: str) -> None:
+        running.jobs.enqueue("purge", "", id=name)
+        eventually(lambda: running.jobs.status(name) is JobState.DONE)
+
+    purge("one night")
+    assert incident(running, repository, issue).courses
+    running.archive.change_incident(repository.id, issue.number, long_ago)
+    purge("another night")
+    assert running.archive.incidents_of(repository.id) == ()
+    say(github, repository, issue, "/audit")
+    assert [c.body.split()[2] for c in github.ours(repository, issue)] == ["report"]
 
 
 def test_labels_of_others_stay(

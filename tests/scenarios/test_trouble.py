@@ -114,6 +114,31 @@ def test_a_limit_is_waited_for_and_then_it_goes_on(
     assert [c.body.split()[2] for c in github.ours(repository, issue)] == ["report"]
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "fix"),
+    [
+        (403, "Resource not accessible by integration", "accept the permissions that the App asks for"),
+        (404, "Not Found", "still installed on this repository"),
+        (422, "Validation Failed", "give this id to whoever runs the App: audit:"),
+    ],
+)
+def test_what_github_refuses_is_told_with_what_to_do_and_without_its_inner_address(
+    github: FakeGitHub,
+    repository: FakeRepository,
+    issue: FakeIssue,
+    running: Running,
+    status: int,
+    message: str,
+    fix: str,
+) -> None:
+    github.faults.append(fake.Fault("POST", "/issues/1/labels$", status, times=99, message=message))
+    assert say(github, repository, issue, "/audit") == "confused"
+    report, reply = github.ours(repository, issue)
+    assert "Five Whys" in report.body
+    assert fix in reply.body
+    assert not any(inner in reply.body for inner in ("/repos/", str(status)))
+
+
 # --- what people do to repositories and issues
 
 
