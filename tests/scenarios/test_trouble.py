@@ -136,7 +136,7 @@ def test_what_github_refuses_is_told_with_what_to_do_and_without_its_inner_addre
     report, reply = github.ours(repository, issue)
     assert "Five Whys" in report.body
     assert fix in reply.body
-    assert not any(inner in reply.body for inner in ("/repos/", str(status)))
+    assert not any(inner in reply.body for inner in ("/repos/", f"{status} {message}"))
 
 
 # --- what people do to repositories and issues
