@@ -8,7 +8,7 @@ Because the first step depends on the message alone and the second on the set of
 nor count of the messages. (Only where one scope has more than some thousand shapes is part of the second step taken early, on
 the shapes seen so far.)
 
-Leaves to `grouping.py` what a group is and how it is counted, and to `redact.py` the cutting of secrets: templates are not
+Leaves to `grouping.py` what a group is and how it is counted, and to `redact/` the cutting of secrets: templates are not
 redacted.
 """
 
