@@ -28,6 +28,8 @@ def templates(messages: list[str]) -> list[str]:
         ("job 6ba7b810-9dad-11d1-80b4-00c04fd430c8 lost", "job 00000000-0000-0000-0000-000000000000 lost"),
         ("drop 1, 2, 3 done", "drop 1, 2 done"),
         ("resolve api.shop.example.com failed", "resolve db.example.com failed"),
+        ("7 of 12345678901234567890123456789012345 rows", "12345678901234567890123456789012345 of 7 rows"),
+        ("\t5 retries,  code 9", "123 retries, code 77"),
     ],
 )  # fmt: skip
 def test_values_do_not_part_messages(one: str, other: str) -> None:
@@ -41,6 +43,8 @@ def test_values_do_not_part_messages(one: str, other: str) -> None:
         ("java.net.ConnectException: failed", "java.net.SocketTimeoutException: failed"),
         ("read timed out after 5 s", "write timed out after 5 s"),
         ("queue full", "queue full, dropping 5 messages"),
+        ("rows left", "5 rows left"),
+        ("exit code", "exit code 3"),
     ],
 )
 def test_sentences_part_messages(one: str, other: str) -> None:
