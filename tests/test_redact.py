@@ -135,6 +135,33 @@ OTHER_FORMS = {
     "address mapped": ("peer [::ffff:%s]:443", "203.0.113.9"),
     "address with noughts": ("from %s", "203.000.113.007"),
     "hardware address": ("mac %s", "001A.2B3C.4D5E"),
+    "name beside its value in JSON without blanks": ('[{"name":"API_SECRET","value":"%s"},{"name":"A","value":"b"}]', made(12)),
+    "code for recovery, one of several": ("recovery codes: aa11-bb22, %s", "cc33-dd44"),
+    "code that ends a sentence": ("Your login code is %s.", "482913"),
+    "plan of a change": ('  ~ password = "before1" -> "%s"', made(10)),
+    "what was expected instead": ("expected token abc123def456 got %s", made(32, HEX)),
+    "piped to where it is read": ("echo '%s' | docker login --username ci --password-stdin registry", made(12)),
+    "signing in to a mailbox": ("a1 LOGIN app %s", made(10)),
+    "asked for by a mail server": ("334 UGFzc3dvcmQ6\n%s", made(12)),
+    "community of SNMP": ("snmp-server community %s RO", "s3" + made(8)),
+    "track of a card": ("%%B%s^DOE/J^2512", "4242424242424242"),
+    "passport in prose": ("passport no. %s expired", "X1234567"),
+    "URL credentials, percent-encoded": ("https%%3A%%2F%%2Fapp%%3A%s%%40host%%2Fp", made(10)),
+    "driver string without its scheme": ("app:%s@db.internal:5432/shop", made(10)),
+    "pair of Lisp": ('((password . "%s"))', made(10)),
+    "tuple of Erlang": ('{password,<<"%s">>}', made(10)),
+    "given to a builder": ('.withPassword("%s")', made(10)),
+    "second of a call": ("UsernamePasswordCredentials('app', '%s')", made(10)),
+    "one of a list": ("passwords: ['first1', '%s']", made(10)),
+    "one of an object": ('{"password":{"current":"first1","new":"%s"},"id":7}', made(10)),
+    "numeric entities of HTML": ("{&#39;password&#39;: &#39;%s&#39;}", made(10)),
+    "coloured": ("\x1b[31mpassword\x1b[0m=\x1b[1m%s\x1b[0m", made(10)),
+    "with a sign of no width": ("pass\u200bword=%s", made(10)),
+    "wide signs": ("密码：%s", made(10)),
+    "Swedish": ("lösenord: %s", made(10)),
+    "drawn table": ("+---+---+\n| user | password |\n+---+---+\n| app | %s |", made(10)),
+    "connection string": ('connectionString="Server=db1;Database=Shop;Password=%s;"', made(10)),
+    "vault of Ansible": ("$ANSIBLE_VAULT;1.1;AES256\n%s", made(80, string.digits)),
 }  # fmt: skip
 
 
@@ -245,6 +272,17 @@ def test_a_value_on_the_line_below_its_name_vanishes(text: str) -> None:
         "auth a:",
         "+",
         "date ",
+        "%3A%2F%2Fa%3A",
+        "[secret] -> ",
+        "echo 'a' | ",
+        "recovery code a1",
+        "setPassword('",
+        "a1 LOGIN ",
+        "dsn=",
+        "| a | password |\n",
+        "a,password\nb,c,password\n",
+        '{"password":{"',
+        "a:b@c:1",
     ],
 )
 def test_no_text_makes_a_rule_look_again_and_again(piece: str) -> None:
@@ -377,6 +415,24 @@ def test_a_patch_is_cut_by_what_each_file_is() -> None:
     assert cut_patch(f"mail to some.one@mail.example.org\n{patch}", 10_000).startswith("mail to [email]\n")
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("POST https://discord.com/api/webhooks/1/abc -> 404", "POST https://discord.com/api/webhooks/[secret] -> 404"),
+        ('dsn="Server=db1;Database=Shop;Pwd=hunter2;"', 'dsn="Server=db1;Database=Shop;Pwd=[secret];"'),
+        ("app:hunter2@db.internal:5432/shop", "app:[secret]@db.internal:5432/shop"),
+        ("redis 10.2.3.4 refused", "redis [private-ip] refused"),
+        ("url=${DB_PASSWORD:-hunter2}", "url=${DB_PASSWORD:[secret]}"),
+        (
+            'getSecret("db-password") gave setPassword("hunter2")',
+            "getSecret(\"db-password\") gave setPassword('[secret]')",
+        ),
+    ],
+)
+def test_what_stands_around_a_secret_stays(line: str, shown: str) -> None:
+    assert cut(line) == shown
+
+
 RANDOM_WORD = "xvkqjwtz"
 
 
@@ -429,6 +485,34 @@ def test_a_password_of_letters_only_vanishes_where_it_is_told(text: str) -> None
         "id,name,size\n1,report.csv,42",
         "name,key\nbroken line without columns",
         "credentials for projects/acme/things/t1 expired",
+        "could not refresh access token: invalid_grant",
+        "failed to mint token: iam.serviceAccounts.getAccessToken denied",
+        "secretKeyRef: db",
+        "passwordFile: /run/secrets/db",
+        "--password-file /run/secrets/db",
+        "gcloud secrets versions access latest --secret=db-password",
+        "--set-secrets=DB_PASSWORD=db-password:latest",
+        "usage: tool [--user USER] [--password PASSWORD]",
+        "secret=${DB_SECRET}",
+        "token: ${{ secrets.REGISTRY }}",
+        "password: $(cat /run/secrets/db)",
+        "self.api_key = api_key or fallback",
+        "token == other.token",
+        "credentials: same-origin",
+        "cookie: disabled",
+        "password: (none)",
+        "ALTER TABLE users ADD COLUMN api_token varchar(64)",
+        "pass=12 fail=3 skip=1",
+        "--- PASS: TestToken (0.00s)",
+        "Access-Control-Allow-Headers: Authorization, X-Api-Key, Content-Type",
+        "token_type=Bearer expires_in=3599",
+        "api_key_id=42 status=revoked",
+        "PWD=/workspace",
+        "cache key: linux-node-7f4b7c93fdac8c52e005e54aa7d828f5e72db3a7f3097237810e3431b647d80f",
+        'ETag: W/"LPN+wNvlPBsnyjPZiFgYifDK0gx"',
+        "postgres 15.4.0.1 is supported",
+        "product 5555555555554 unknown",
+        "Access denied for user root@localhost",
     ],
 )
 def test_what_is_said_of_secrets_and_of_digests_stays(line: str) -> None:

@@ -14,7 +14,10 @@ _CLASS_TABLE = {
 }
 _CHANGE = re.compile(r"1(?=[Aa])|A(?=[1a])|a(?=[1A])")
 _SUBRESOURCE = re.compile(r"sha(?:256|384|512)-[A-Za-z0-9+/]{43,86}={0,2}")
-_DIGEST = re.compile(r"(?:\b(?:SHA|sha)(?:1|256|384|512)|\bh1)[:=-]\Z")
+_DIGEST = re.compile(
+    r"(?:\b(?:SHA|sha)(?:1|256|384|512)|\bh1)[:=-]\Z|\b(?:etag|md5(?:hash|sum)?|crc32c|checksum)\"?[:=] ?(?:W/)?\"?\Z",
+    re.IGNORECASE,
+)
 """What stands before a digest, which says what ran and grants nothing."""
 _SEGMENT = re.compile(r"[A-Za-z0-9]+")
 _VENDOR_WORD = re.compile(
@@ -53,7 +56,7 @@ def opaque(match: re.Match[str]) -> str | None:
     digest unless a word that no id begins with stands before it.
     """
     text = match[0]
-    if _JOB.match(text) or _DIGEST.search(match.string, max(0, match.start() - 8), match.start()):
+    if _JOB.match(text) or _DIGEST.search(match.string, max(0, match.start() - 16), match.start()):
         return None
     classes = text.translate(_CLASS_TABLE)
     digits, upper = classes.count("1"), classes.count("A")

@@ -14,7 +14,7 @@ _KEPT_ADDRESSES = {"127.0.0.1", "0.0.0.0", "169.254.169.254", "255.255.255.255"}
 
 
 def _email(match: re.Match[str]) -> str | None:
-    if match[0].startswith("git@"):
+    if match[0] in ("root@localhost", "postgres@localhost") or match[0].startswith("git@"):
         return None
     host = re.split(r"@|%(?:25)*40|\\u0040|&#0*64;|&commat;", match[0].lower())[-1]
     return None if host.endswith("gserviceaccount.com") else "[email]"
@@ -63,13 +63,23 @@ def _ipv4(match: re.Match[str]) -> str | None:
     if dashed:
         if not (_HOST_LEAD.search(before) or (before[-1:] != "-" and text[match.end() : match.end() + 1] == ".")):
             return None
-    elif all(len(part) <= 2 for part in parts) and (_VERSION_LEAD.search(before) or _VERSION_WORDS.search(before)):
+    elif all(len(part) <= 2 for part in parts) and (
+        _VERSION_LEAD.search(before)
+        or _VERSION_WORDS.search(before)
+        or (parts[0] != "10" and _PRODUCT_LEAD.search(before))
+    ):
         # Four small numbers are a version as well as an address; words decide.
         return None
     return _ip(".".join(part.lstrip("0") or "0" for part in parts))
 
 
 _HOST_LEAD = re.compile(r"(?<![A-Za-z])(?:ip|ec2|host|client|static|dyn|dhcp)-$", re.IGNORECASE)
+_PRODUCT_LEAD = re.compile(
+    r"\b(?:postgres(?:ql)?|mysql|mariadb|redis|mongo(?:db)?|nginx|envoy|istio|kafka|kernel|ubuntu|debian|alpine|ruby|php|go"
+    r"|rust|tomcat|spark|helm|terraform|kubernetes|gke)[ =:/-]v?$",
+    re.IGNORECASE,
+)
+"""Before a version, unless it begins like a private address."""
 _VERSION_LEAD = re.compile(
     r"(?:\b(?:version|ver|release|python|protobuf|java|jdk|jre|node|dotnet|chrome|firefox|edge|driver|sdk"
     r"|openssl)[ =:]{0,2}"
@@ -109,11 +119,14 @@ def _luhn(digits: str) -> bool:
 
 def _card(match: re.Match[str]) -> str | None:
     before = match.string[match.start() - 1 : match.start()]
-    escaped = match.string[match.start() - 3 : match.start()].lower() in ("%3d", "%20", "%22")
+    before_it = match.string[max(0, match.start() - 3) : match.start()].lower()
+    escaped = before_it in ("%3d", "%20", "%22") or before_it.endswith("%b")
     if not escaped and (before.isalnum() or before in ("-", ".")):
         return None
     digits = re.sub(r"\D", "", match[0])
-    return "[card]" if 13 <= len(digits) <= 19 and _luhn(digits) else None
+    # Only the oldest cards have 13 digits, and one number in ten has the sum of a card.
+    least = 13 if digits[0] in "34" else 16
+    return "[card]" if least <= len(digits) <= 19 and _luhn(digits) else None
 
 
 _IBAN_COUNTRIES = (
@@ -149,9 +162,9 @@ NUMBERS_BY_NAME = (
             r"((?<![a-z])(?:ssn|sin|nino|national[ _-]?(?:insurance|id)|cpf|cnpj|aadhaar|aadhar|pan|dni|nie"
             r"|codice[ _-]?fiscale|nir|bsn|tfn|pesel"
             r"|passport|tax[ _-]?id|steuer[ _-]?id|date[ _-]?of[ _-]?birth|birth[ _-]?(?:date|day)|dob"
-            r"|driv\w{2,4}[ _-]?licen[sc]e|ein|nhs|medicare|id[ _-]?number"
+            r"|driv\w{2,4}(?:'s)?[ _-]?licen[sc]e|ein|nhs|medicare|id[ _-]?number"
             r"|curp|rut|personnummer|social[ _-]?security(?:[ _-]?number)?)(?:[ _-]?(?:number|no|nr"
-            r"|num))?[\\\"']{0,3}\s{0,2}[:=# ]\s{0,2}[\\\"']{0,3})"
+            r"|num)\.?)?[\\\"']{0,3}\s{0,2}[:=# ]\s{0,2}[\\\"']{0,3})"
             r"(?=(?:[ ./-]?[A-Z0-9]){0,12}\d(?:[ ./-]?[A-Z0-9]){0,6}\d(?:[ ./-]?[A-Z0-9]){0,6}\d)"
             r"[A-Z0-9](?:[ ./-]?[A-Z0-9]){5,24}(?![A-Za-z0-9])",
             re.IGNORECASE,
@@ -194,14 +207,14 @@ PEOPLE = (
     ),
     Rule(
         "address",
-        ("ip-", "ec2-", "host-", "client-", "static-", "-"),
+        ("-",),
         re.compile(r"[0-9]{1,3}(?:-[0-9]{1,3}){3}(?![A-Za-z0-9-])"),
         _ipv4,
         shape=re.compile(r"-[0-9]{1,3}-[0-9]{1,3}-[0-9]"),
     ),
     Rule(
         "address",
-        ("::", ":"),
+        (":",),
         re.compile(
             r"(?:(?<![\w:.])|(?<=[A-Za-z]{5}:)|(?<=[G-Zg-z]:))(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{0,4}"
             r"|" + _IP_PART + r"(?:\." + _IP_PART + r"){3})(?![\w:])"
@@ -253,6 +266,7 @@ PEOPLE = (
         (),
         re.compile(r"[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{4}){2,7}(?:[ -]?[A-Za-z0-9]{1,3})?(?![A-Za-z0-9])"),
         _iban,
+        shape=re.compile(r"\d{2}(?:[ -]?[A-Za-z0-9]{4}){2}"),
     ),
     Rule(
         "personal number",

@@ -6,13 +6,15 @@ Leaves values with a name before a sign to `named.py`, and what shows by itself 
 import re
 
 from app.redact.looks import LONG_PART, NO_NAME, NO_WORD, UUID, changes
-from app.redact.named import HARMLESS_VALUE
+from app.redact.named import HARMLESS_VALUE, NOT_THE_SECRET
 from app.redact.rules import Rule, always, keep_lead
 
 _RESOURCE_NAME = re.compile(r"[a-z][a-z0-9]{0,20}(?:-[a-z0-9]{1,20}){1,6}")
 
 
 _LETTERS = re.compile(r"[a-z]{6,40}\.{0,3}")
+_TYPE = re.compile(r"[a-z]{2,12}\(\d")
+_PAIR = re.compile(r"[a-z_]{2,20}=")
 _SAYS_IT = re.compile(r"(?:password|passphrase|passcode|pwd) (?:is|was|=|value) $")
 _STATE = re.compile(
     r"(?:\w*(?:ed|ing|able|ible|ent|ory|less|ful|ous|ish|ect|ong|ort|tion|word|thing|ly)|invalid|required|missing|empty|blank"
@@ -25,10 +27,10 @@ _STATE = re.compile(
 def _prose_value(match: re.Match[str]) -> str | None:
     """`password hunter2`: only values that no word would look like."""
     value = match[2]
-    if value[0] == "[" or HARMLESS_VALUE.fullmatch(value):
+    if value[0] == "[" or HARMLESS_VALUE.fullmatch(value) or _TYPE.match(value) or _PAIR.match(value):
         return None
     lead = match[1].lower()
-    password = lead.startswith(("pass", "pwd", "requirepass"))
+    password = lead.startswith(("pass", "pwd", "requirepass", "community"))
     if lead[-1] in "\"'`" and lead.startswith("pass"):
         return match[1] + "[secret]"
     if (
@@ -95,7 +97,7 @@ HEADERS = (
             r"(?!(?-i:[a-z]{1,14}(?: [a-z]{1,14}){1,20}[.,]?)(?:$|\n))[^\n\"']{2,}",
             re.IGNORECASE,
         ),
-        keep_lead("[secret]"),
+        lambda m: None if HARMLESS_VALUE.fullmatch(m[0][len(m[1]) :]) else m[1] + "[secret]",
         begins=True,
     ),
     Rule(
@@ -115,7 +117,7 @@ HEADERS = (
         "authorization",
         ("authorization", "proxy-authorization"),
         re.compile(
-            r"((?:proxy-)?authorization[\\\"']{0,9}\s{0,3}(?:[:=,]"
+            r"((?:proxy-)?authorization[\\\"']{0,9}\s{0,3}(?:[:=]|(?<=[\"']),|(?<=[\"'] ),"
             r"|=>)\s{0,3}[\\\"'\[]{0,9}(?:[A-Za-z][\w-]{1,20}\s{1,3})?)"
             r"[^\s\"',;\\]{3,}",
             re.IGNORECASE,
@@ -128,7 +130,7 @@ HEADERS = (
         ("bearer", "basic", "negotiate", "ntlm", "ssws", "auth plain", "auth login"),
         re.compile(
             r"(\b(?:bearer|basic|negotiate|ntlm|ssws|auth plain|auth login)\s{1,3})(?=[\w.~+/-]{0,4000}(?:\d|[A-Z]|=))"
-            r"([\w.~+/-]{8,4000}={0,2})(?!=)",
+            r"([\w.~+/-]{8,4000}={0,2})(?![=\w])",
             re.IGNORECASE,
         ),
         lambda m: (
@@ -199,10 +201,10 @@ PLACES = (
     ),
     Rule(
         "credentials of a call",
-        ("construct(", "bind", "login(", "auth", "password(", "connect(", "pgp_sym", "credentials"),
+        ("construct(", "bind", "login(", "auth", "basic", "password(", "connect(", "pgp_sym", "credential"),
         re.compile(
             r"\b(?:__construct|pgp_sym_\w{1,20}|auth\s?=\s?|credentials\s?=\s?|simple_bind\w{0,4}|login"
-            r"|authenticate|\w{0,8}sql\w{0,8}connect|PlainAuth|HTTPBasicAuth|\w{0,8}basic_?auth"
+            r"|authenticate|\w{0,8}sql\w{0,8}connect|PlainAuth|\w{0,8}basic_?auth|http_?basic\w{0,8}|\w{0,24}credentials?"
             r"|check_password\w{0,8}|verify_password|set_password|create_user)\((?:[^()'\"\n]|'(?:[^'\\\n]|\\.)*+'"
             r"|\"(?:[^\"\\\n]|\\.)*+\"){1,2000}\)",
             re.IGNORECASE,
@@ -219,7 +221,9 @@ PLACES = (
             r"(?!-)([^\s\"']{3,}|\"[^\"\n]*\"|'[^'\n]*')",
             re.IGNORECASE,
         ),
-        keep_lead("[secret]"),
+        lambda m: (
+            None if NOT_THE_SECRET.search(m[1].rstrip()) or HARMLESS_VALUE.fullmatch(m[2]) else m[1] + "[secret]"
+        ),
     ),
     Rule(
         "secret option",
@@ -261,15 +265,16 @@ PLACES = (
     ),
     Rule(
         "secret in prose",
-        ("pwd", "pass", "requirepass", "secret", "token", "api", "access", "private", "encryption", "signing",
+        ("pwd", "pass", "requirepass", "community", "secret", "token", "api", "access", "private", "encryption", "signing",
          "master", "credential"),
         re.compile(
-            r"((?<![A-Za-z])(?:password|passwd|passphrase|passcode|pwd|pass|requirepass|secret|token|(?:api|access"
+            r"((?<![A-Za-z])(?:password|passwd|pass ?phrase:?|passcode|pwd|pass|requirepass|community"
+            r"|secret|token|(?:api|access"
             r"|private|encryption|signing|master|secret)[ _-]?key"
             r"|credentials?(?: key)?)(?:(?:\s{1,2}(?:is|was|of|field|provided:?|supplied:?|given:?|entered:?"
             r"|received:?|value|=>"
-            r"|->|=|used|using|to|from|set|changed|for(?:\s(?:user\s)?\S{1,60})?)){0,3}\s{1,9}[\"'`]?"
-            r"|[|;\t]{1,2}))([^\s\"'`,;|)\]}]{6,})",
+            r"|->|=|used|using|to:?|from|set|changed|generated|for(?:\s(?:user\s)?\S{1,60})?)){0,3}\s{1,9}[\"'`]?"
+            r"| ?[|;\t]{1,2} ?))([^\s\"'`,;|)\]}]{6,})",
             re.IGNORECASE,
         ),
         _prose_value,
@@ -287,13 +292,52 @@ PLACES = (
         begins=True,
     ),
     Rule(
+        "secret in prose",
+        ("[secret]",),
+        # `expected … got …`, `"…" -> "…"`: what stands beside one that was cut.
+        re.compile(
+            r"(\[secret\][\"']?,?\s{1,2}(?:->|=>|to|vs\.?|(?:but )?(?:got|was|found|received)|instead of)\s{1,2})"
+            r"(\"[^\"\n]{3,400}\"|'[^'\n]{3,400}'|(?=[^\s\"']{0,200}\d)(?=[^\s\"']{0,200}[A-Za-z])[^\s\"'\[]{8,400})"
+        ),
+        keep_lead("[secret]"),
+    ),
+    Rule(
+        "secret in prose",
+        ("334 ", " login ", "password is generated for"),
+        # Signing in at mail servers, by base64 or plainly; the first password of a database.
+        re.compile(r"(334 (?:VXNlcm5hbWU6|UGFzc3dvcmQ6)\s{1,3}|temporary password is generated for \S{1,80}: "
+            r"|\b[A-Za-z]{0,2}\d{1,5} LOGIN \S{1,100} )\S{3,200}"),
+        keep_lead("[secret]"),
+    ),
+    Rule(
+        "secret option",
+        ("-stdin", "sudo", "with-token"),
+        # What is piped to where a secret is read.
+        re.compile(
+            r"(\becho\s(?:-\w\s)?)(?:\"[^\"\n]{1,400}\"|'[^'\n]{1,400}'|[^\s\"'|]{3,400})"
+            r"(?=\s{0,3}\|[^|\n]{0,200}(?:(?:password|passphrase|token|secret)-stdin|sudo\s[^|\n]{0,40}-\w{0,3}S|--with-token))"
+        ),
+        keep_lead("[secret]"),
+    ),
+    Rule(
+        "one-time code",
+        ("recovery", "backup", "emergency", "scratch"),
+        re.compile(
+            r"((?:recovery|backup|emergency|scratch)[ _-]?codes?[\"']?[\s:=\[\"']{1,6})"
+            r"(?:(?=[a-z-]{0,12}\d)[a-z0-9-]{6,24}[\"',;\s]{0,4}){1,20}",
+            re.IGNORECASE,
+        ),
+        keep_lead("[secret] "),
+        begins=True,
+    ),
+    Rule(
         "one-time code",
         ("otp", "pin", "2fa", "one-time", "verification", "security", "login", "auth", "confirmation",
          "access", "sms", "backup", "recovery", "passcode"),
         re.compile(
             r"(\b(?:OTP|PIN|2FA(?: code)?|(?:one-time|verification|security|login|auth(?:entication)?|confirmation"
             r"|access|sms|backup|recovery) (?:codes?|password|pin)|passcode)"
-            r"\s{0,2}(?:is|was|code|:|=|#){0,2}\s{0,2}[\"']?)(\d{4,8}|\d{3,5}[ -]\d{3,5})(?![\w.])",
+            r"\s{0,2}(?:is|was|code|:|=|#){0,2}\s{0,2}[\"']?)(\d{4,8}|\d{3,5}[ -]\d{3,5})(?!\w|\.\d)",
             re.IGNORECASE,
         ),
         keep_lead("[secret]"),

@@ -39,6 +39,7 @@ _TOKENS = (
     r"xox[a-z][-.][\w.-]{8,}", r"x(?:app|wfp|oxe)-[\w-]{10,}",  # Slack
     r"\d{8,10}:AA[\w-]{30,}", r"SG\.[\w-]{10,}\.[\w-]{10,}", r"key-[0-9a-f]{32}", r"AC[0-9a-f]{32}", r"SK[0-9a-f]{32}",
     r"[0-9a-f]{32}-(?:us\d{1,2}|[0-9a-f]{8}-[0-9a-f]{8})(?![\w-])",
+    r"xkeysib-[0-9a-f]{40,}", r"mlsn\.[0-9a-f]{40,}",
     # payment and shops
     r"[spr]k_(?:org_)?(?:live|test|prod)_\w{8,}", r"whsec_[\w+/=-]{10,}",
     r"(?:rzp|pay|shippo|duffel|flwsec|live|test)_(?:live|test|prod|[0-9a-f]{32})[\w-]{0,120}",
@@ -49,11 +50,11 @@ _TOKENS = (
     r"sntry[su]_[\w+/=-]{16,}", r"hc[abx]i[kc]_\w{20,}",
     # models
     r"[sprc]k-[\w-]{16,}", r"sk_[0-9a-f]{32,}", r"csk-\w{20,}", r"hf_\w{20,}", r"r8_\w{20,}", r"gsk_\w{20,}", r"xai-\w{20,}",
-    r"pplx-\w{20,}", r"lsv2_\w{16,}",
+    r"pplx-\w{20,}", r"lsv2_\w{16,}", r"e2b_[0-9a-f]{30,}",
     # documents and work
     r"lin_(?:api|oauth)_\w{16,}", r"ntn_\w{16,}", r"figd_[\w-]{20,}", r"tfp_\w{20,}", r"CFPAT-[\w-]{16,}", r"PMAK-[\w-]{20,}",
     r"pat[A-Za-z0-9]{14}\.[0-9a-f]{32,}", r"st\.[0-9a-f-]{20,}\.[0-9a-f]{20,}(?:\.[0-9a-f]{20,})?",
-    r"\d/\d{12,}/\d{12,}:[0-9a-f]{20,}",
+    r"\d/\d{12,}(?:/\d{12,})?:[0-9a-f]{20,}", r"A{18,}[A-Za-z0-9%]{30,}",
     r"(?:sdk|mob|api|rel|xaat|xapt|pat-[a-z]{2,3}\d|waka_|key|sk|token|tok|secret)[-_]?"
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
 )  # fmt: skip
@@ -62,7 +63,7 @@ _TOKENS = (
 BLOCKS = (
     Rule(
         "private key",
-        ("private", "-----begin", "-----end", "key-file"),
+        ("private", "-----begin", "-----end", "key-file", "$ansible_vault"),
         # A block cut off at either end is still a key: to the END line, or as far as base64 goes.
         re.compile(
             r"-----BEGIN [A-Z0-9 ]{0,40}(?:PRIVATE KEY|PGP MESSAGE|CERTIFICATE REQUEST)[A-Z ]{0,20}-----"
@@ -71,6 +72,7 @@ BLOCKS = (
             r"|(?<![A-Za-z0-9+/])(?:" + _B64_LINE + r"(?:\s|\\[nr])+)+-----END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----"
             r"|(?:Private-Lines: \d{1,4}(?:\s|\\[nr]){1,4}(?:[A-Za-z0-9+/=]{16,}(?:\s"
             r"|\\[nr]){0,4})+(?:Private-MAC: \w{1,128})?)"
+            r"|\$ANSIBLE_VAULT;[\w.;]{1,60}(?:(?:\s|\\[nr])+[0-9a-f]{40,})+"
         ),
         always("[private-key]"),
         whole=True,
@@ -104,10 +106,24 @@ SHAPES = (
         shape=_USERINFO,
     ),
     Rule(
+        "url credentials",
+        ("%3a%2f%2f", "%3a%252f"),
+        re.compile(r"(%3A%(?:25)?2F%(?:25)?2F[\w.-]{0,100}%(?:25)?3A)[^\s&\"'<>]{1,300}?(?=%(?:25)?40)", re.IGNORECASE),
+        keep_lead("[secret]"),
+        begins=True,
+    ),
+    Rule(
         "dsn credentials",
         ("@tcp(", "@unix(", "@("),
         re.compile(r"(?<![\w.%-])([\w.%-]{1,60}:)[^\s:@/]{1,200}@(?=(?:tcp|unix)?\()"),
         lambda m: f"{m[1]}[secret]@",
+    ),
+    Rule(
+        "dsn credentials",
+        ("@",),
+        re.compile(r"(?<![\w./:@%+-])([\w.%-]{1,60}:)[^\s:@/\"']{1,200}@(?=[\w.-]{1,200}:\d{2,5}(?![\w.]))"),
+        lambda m: f"{m[1]}[secret]@",
+        shape=re.compile(r"[^\s:@]@[\w.-]{1,200}:\d\d"),
     ),
     Rule(
         "dsn credentials",
