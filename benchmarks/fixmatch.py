@@ -18,15 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.diagnosis.changes import match_commits, parse_patch
+from app.diagnosis.changes import PATCH_LIMIT, match_commits, parse_patch
 from app.evidence.entries import parse_entry
 from app.evidence.model import Commit, CommitSha, ErrorGroup, HistoryFacts
 from app.evidence.observe import Observer
 from app.redact import Redacted, cut, cut_patch
 
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)
-_PATCH_LIMIT = 100_000
-"""Characters of one commit's patch that the product keeps."""
 
 
 def group_of(case: Mapping[str, Any]) -> ErrorGroup:
@@ -66,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             case = json.loads(line)
             start = time.perf_counter()
-            patches = [cut_patch(candidate["patch"], _PATCH_LIMIT) for candidate in case["candidates"]]
+            patches = [cut_patch(candidate["patch"], PATCH_LIMIT) for candidate in case["candidates"]]
             read = time.perf_counter()
             group = group_of(case)
             commits = [commit_of(c, patch) for c, patch in zip(case["candidates"], patches, strict=True)]

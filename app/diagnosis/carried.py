@@ -131,6 +131,11 @@ def settle(fix: CommitSha, running: CommitSha, trail: Trail, alive: Sequence[Com
     return None
 
 
+def carrier_of(fix: CommitSha, told: ContainmentFact | None) -> CommitSha:
+    """The commit by which what runs has the fix, as `settle` told; the fix itself where no other is named."""
+    return told.via if told is not None and told.holds and told.via is not None else fix
+
+
 def conclude(
     fix: CommitSha,
     running: CommitSha,

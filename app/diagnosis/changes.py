@@ -101,6 +101,10 @@ class _OpenFile:
         return FileChange(path, old_path, tuple(self.hunks))
 
 
+PATCH_LIMIT = 100_000
+"""Characters of one commit's patch that are kept, wherever it is read."""
+
+
 def parse_patch(text: Redacted) -> tuple[FileChange, ...]:
     """A unified diff as git prints it, secrets already cut: one `FileChange` per file, in its order.
 

@@ -26,13 +26,14 @@ from app.diagnosis.carried import (
     Left,
     Step,
     Undoes,
+    carrier_of,
     conclude,
     follow,
     left_of,
     reverted_by,
     settle,
 )
-from app.diagnosis.changes import parse_patch
+from app.diagnosis.changes import PATCH_LIMIT, parse_patch
 from app.errors import SourceRefused, Unavailable
 from app.evidence.model import Commit, CommitSha, Containment, ContainmentFact, LineBlame
 from app.github.ancestry import Ancestry, Span
@@ -43,7 +44,6 @@ from app.redact import cut, cut_patch
 _SHA = re.compile(r"[0-9a-f]{7,40}\Z")
 _FULL = re.compile(r"[0-9a-f]{40}\Z")
 _FILE_LIMIT = 1 << 20
-_PATCH_LIMIT = 100_000
 _PER_PAGE = 100
 _COMPARED = 250
 """Commits that one comparison lists."""
@@ -398,8 +398,7 @@ class GitHubHistory:
         trail = follow(fix, own.commit.subject if own else "", steps, ancestor=how, brought=brought)
         alive = [sha for sha in trail.carriers if not await self._undone(sha, trail.reverts)]
         told = settle(fix, running, trail, alive)
-        carrier = told.via if told is not None and told.holds and told.via else fix
-        return _Way(span, told, carrier, steps, moved, doubt)
+        return _Way(span, told, carrier_of(fix, told), steps, moved, doubt)
 
     async def _learn_texts(self, pairs: Sequence[tuple[CommitSha, CommitSha]]) -> None:
         """The files by which the pairs are judged that their commits do not settle."""
@@ -766,16 +765,21 @@ def _commit(raw: Mapping[str, Any]) -> Commit:
         author=cut(dig(details, "author", "name") or ""),
         subject=cut(subject.strip()),
         body=cut(body.strip()),
-        changes=parse_patch(cut_patch(_as_patch(raw.get("files") or ()), _PATCH_LIMIT)),
+        changes=parse_patch(cut_patch(_as_patch(raw.get("files") or ()), PATCH_LIMIT)),
         url=raw.get("html_url"),
     )
+
+
+def _names(file: Mapping[str, Any]) -> tuple[str, str]:
+    """What the file is called, and what it was called before."""
+    return file["filename"], file.get("previous_filename") or file["filename"]
 
 
 def _as_patch(files: Iterable[Mapping[str, Any]]) -> str:
     """The files of an answer as the one text that they were cut from."""
     parts: list[str] = []
     for file in files:
-        new, old = file["filename"], file.get("previous_filename") or file["filename"]
+        new, old = _names(file)
         status = file.get("status")
         parts.append(f"diff --git a/{old} b/{new}")
         if status == "renamed":
@@ -794,7 +798,7 @@ def _change(files: Sequence[Mapping[str, Any]]) -> _Change:
     blobs: dict[str, str] = {}
     signs = 0
     for file in files:
-        new, old = file["filename"], file.get("previous_filename") or file["filename"]
+        new, old = _names(file)
         paths |= {new: None, old: None}
         if not (patch := file.get("patch")) and (file.get("status") != "renamed" or file.get("changes")):
             blobs[new] = str(file.get("sha"))

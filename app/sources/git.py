@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,13 +28,14 @@ from app.diagnosis.carried import (
     Step,
     Trail,
     Undoes,
+    carrier_of,
     conclude,
     follow,
     left_of,
     reverted_by,
     settle,
 )
-from app.diagnosis.changes import parse_patch
+from app.diagnosis.changes import PATCH_LIMIT, parse_patch
 from app.errors import BadInput, SourceRefused
 from app.evidence.model import (
     Commit,
@@ -51,7 +52,6 @@ _OUTPUT_LIMIT = 64 << 20
 _FILE_LIMIT = 1 << 20
 _TOUCHING_LIMIT = 3_000
 """Commits between a fix and what runs that touch the fix's files and are compared patch by patch."""
-_PATCH_LIMIT = 100_000
 """Characters of one commit's patch that are kept."""
 _CHANGED_FILES_LIMIT = 300
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -114,6 +114,15 @@ def _web(remote: str) -> str | None:
     """`https://host/owner/name` of a remote on GitHub or a GitHub Enterprise host; user and token are left out."""
     found = _WEB.match(remote)
     return f"https://{found[1]}/{found[2]}/{found[3]}" if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a commit makes of its files: the text of each before and after it, None as of `Clone.file`."""
+
+    carrier: str
+    before: Mapping[str, str | None]
+    after: Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +299,7 @@ class Clone:
         trail = await self._trail(fix, running, base, touching, ancestor=ancestor)
         alive = [sha for sha in trail.carriers if not await self._reverted(sha, trail.reverts)]
         told = settle(fix, running, trail, alive)
-        carrier = told.via if told is not None and told.state is Containment.EQUIVALENT and told.via else fix
+        carrier = carrier_of(fix, told)
         left = await self._left(carrier, running)
         undone = None
         if left is Left.UNDONE and told is not None and told.holds:
@@ -326,16 +335,28 @@ class Clone:
     async def _left(self, carrier: str, running: str) -> Left | None:
         """What the files at `running` have of the change that `carrier` makes."""
         paths = (await self._paths_of(carrier))[:_TEXTS_LIMIT]
-        if not paths or (await self._run("diff-tree", "-r", "--quiet", carrier, running, "--", *paths)).status == 0:
-            return Left.WHOLE if paths else None
-        now = await self._texts(running, paths)
+        if not paths:
+            return None
+        if await self._has_all(carrier, running, paths):
+            return Left.WHOLE
+        return await self._left_at(running, await self._made(carrier, paths))
+
+    async def _has_all(self, carrier: str, tree: str, paths: Sequence[str]) -> bool:
+        """Whether the files are as the carrier left them; most are, and then none of them is read."""
+        return (await self._run("diff-tree", "-r", "--quiet", carrier, tree, "--", *paths)).status == 0
+
+    async def _made(self, carrier: str, paths: Sequence[str]) -> _Made:
+        before = await self._texts(await self._before(carrier), paths)
+        return _Made(carrier, before, await self._texts(carrier, paths))
+
+    async def _left_at(self, tree: str, made: _Made) -> Left | None:
+        now = await self._texts(tree, list(made.after))
         moved = [
             path
             for path, text in now.items()
-            if text is None and (await self._span(carrier, running, 1, [path], "--no-merges"))[0]
+            if text is None and (await self._span(made.carrier, tree, 1, [path], "--no-merges"))[0]
         ]
-        before = await self._texts(await self._before(carrier), paths)
-        return left_of(before, await self._texts(carrier, paths), now, moved)
+        return left_of(made.before, made.after, now, moved)
 
     async def _undoer(self, carrier: str, running: str, touching: Collection[str]) -> tuple[CommitSha, Undoes] | None:
         """The first commit after the carrier that has its files as they were before: a merge, or one of `touching`."""
@@ -344,8 +365,10 @@ class Clone:
         lines = (await self._out("rev-list", *options, "--stdin", stdin=stdin)).decode().splitlines()
         parents = {sha: rest.split() for sha, _, rest in (line.partition(" ") for line in lines)}
         asked = [sha for sha in parents if len(parents[sha]) > 1 or sha in touching]
+        paths = (await self._paths_of(carrier))[:_TEXTS_LIMIT]
+        made = await self._made(carrier, paths)
         for sha in asked[:_UNDOERS_LIMIT]:
-            if await self._left(carrier, sha) is Left.UNDONE:
+            if not await self._has_all(carrier, sha, paths) and await self._left_at(sha, made) is Left.UNDONE:
                 return CommitSha(sha), Undoes.LEFT_OUT if len(parents[sha]) > 1 else Undoes.BY_HAND
         return None
 
@@ -669,7 +692,7 @@ def _commits(out: bytes) -> Iterator[Commit]:
             cut(author),
             cut(subject),
             cut(body.strip()),
-            parse_patch(cut_patch(patch, _PATCH_LIMIT)),
+            parse_patch(cut_patch(patch, PATCH_LIMIT)),
         )
         at = following + 1 if following >= 0 else -1
 
