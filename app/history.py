@@ -486,17 +486,19 @@ class _Reader:
     async def read_functions(self) -> None:
         """Which functions the commits change, in the files that failing code stands in or can reach, and which it uses."""
         failing = [
-            (source, text)
+            (source, (excerpt.sha, excerpt.path), text)
             for source in self._frames
-            if (e := source.excerpt) is not None and (text := self._texts.get((e.sha, e.path))) is not None
+            if (excerpt := source.excerpt) is not None
+            and (text := self._texts.get((excerpt.sha, excerpt.path))) is not None
         ]
-        named = {(e.path, names_in(text)) for source, text in failing if (e := source.excerpt) is not None}
+        texts_of = {place: text for _, place, text in failing}
+        names = {place: names_in(text) for place, text in texts_of.items()}
         wanted = [
             (commit.sha, change.path)
             for commit in self._commits.values()
             for change in commit.changes
             if change.path is not None and change.hunks and has_grammar(change.path) and len(commit.parents) < 2
-            if any(may_reach(path, names, change.path) for path, names in named)
+            if any(may_reach(path, told, change.path) for (_, path), told in names.items())
         ][: self._budget.changed_files]
         if isinstance(self._history, Foresighted):
             await self._history.foresee(files=wanted)
@@ -510,8 +512,8 @@ class _Reader:
                 for change in commit.changes
             )
             self._commits[sha] = replace(commit, changes=changes)
-        for source, text in failing:
-            self._uses += uses_of_changes(source, text, self._commits.values())
+        for source, place, text in failing:
+            self._uses += uses_of_changes(source, text, names[place], self._commits.values())
 
     def tell_unread(self) -> None:
         unread = self._history.unread if isinstance(self._history, Foresighted) else frozenset[CommitSha]()

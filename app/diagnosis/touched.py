@@ -78,16 +78,17 @@ def may_reach(path: str, names: frozenset[str], other: str) -> bool:
     return path.rpartition(".")[2] == other.rpartition(".")[2] and _plain(stem) in names
 
 
-def uses_of_changes(source: FrameSource, text: str, commits: Iterable[Commit]) -> tuple[UseOfChange, ...]:
+def uses_of_changes(
+    source: FrameSource, text: str, names: frozenset[str], commits: Iterable[Commit]
+) -> tuple[UseOfChange, ...]:
     """Each function that one of `commits` changes and whose result the frame's line uses, with the last use of it.
 
-    `text` is the file of the frame's excerpt. A function that changes in several files under one name is left out: which
-    of them is used cannot be told.
+    `text` is the file of the frame's excerpt, `names` are those in it. A function that changes in several files under one
+    name is left out: which of them is used cannot be told.
     """
     excerpt = source.excerpt
     if excerpt is None or excerpt.function is None:
         return ()
-    names = names_in(text)
     lines = {use.name: use.line for use in used_on(excerpt.path, text, excerpt.line) if len(use.name) >= _SHORTEST_NAME}
     places: dict[str, set[tuple[str, str]]] = {}
     found: list[tuple[str, UseOfChange]] = []
