@@ -189,7 +189,13 @@ class _Builder:
             impact=impact,
             advice=advice,
             footer=self._footer(digest, page_url, github_calls),
-            timeline=timeline.draw_up(self._evidence, self._told, self._causes(), self._onset(), self._ledger()),
+            timeline=timeline.draw_up(
+                self._evidence,
+                self._told,
+                self._caused() if self._diagnosis.root else self._told,
+                self._onset(),
+                self._ledger(),
+            ),
             chain_nodes=chain_nodes,
             chain_edges=chain_edges,
             gaps=self._gaps(),
@@ -488,7 +494,7 @@ class _Builder:
 
     def _pattern(self) -> Statement | None:
         """One word for the cause (else for all failures): by the share of minutes between its first and last that hold it."""
-        causes = self._causes() if self._diagnosis.root is not None else ()
+        causes = self._caused()
         ref = CountRef(causes[0].id) if causes else self._total_ref
         minutes = timeline.per_minute(causes or self._told)
         if not minutes:
@@ -714,8 +720,7 @@ class _Builder:
         groups = self._told
         if not groups:
             return None
-        root = self._diagnosis.root
-        caused = [group for group in groups if root is not None and group.id == root.group]
+        caused = self._caused()
         group = caused[0] if caused else max(groups, key=lambda g: (g.last_seen, g.count, g.id))
         (id_,) = self._refs.number((EntryRef(group.id),))
         sample = group.latest
@@ -822,10 +827,10 @@ class _Builder:
         )
         return Impact(tuple(measured), configured)
 
-    def _causes(self) -> list[ErrorGroup]:
-        """The group of the root; all that fails, as long as none is known to be the cause."""
+    def _caused(self) -> list[ErrorGroup]:
+        """The group of the root, if there is one and it is told of."""
         root = self._diagnosis.root
-        return [group for group in self._told if root is None or group.id == root.group]
+        return [group for group in self._told if root is not None and group.id == root.group]
 
     def _onset(self) -> Onset | None:
         """When the incident began; None when what left its baseline is something else that fails in the same window."""

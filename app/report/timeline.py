@@ -9,16 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from app.diagnosis.model import FixVerdict, LedgerRow
-from app.evidence.model import (
-    CommitSha,
-    Containment,
-    ContainmentFact,
-    DeployKind,
-    ErrorGroup,
-    Evidence,
-    Onset,
-    Revision,
-)
+from app.evidence.model import CommitSha, Containment, ContainmentFact, DeployKind, ErrorGroup, Evidence, Onset
 from app.report.model import Timeline, TimelineMark
 
 BUCKETS: Final = 48
@@ -46,7 +37,7 @@ def draw_up(
     onset: Onset | None,
     ledger: Sequence[LedgerRow],
 ) -> Timeline | None:
-    """All `failures` by columns of time, around the `causes` among them; None when there is too little to draw.
+    """All `failures` by columns of time, around the `causes` among them, if any; None when there is too little to draw.
 
     `onset` is that of the incident, None when what began then is something else. Of several rows of `ledger` that one
     revision brings, the first names the fix.
@@ -118,12 +109,9 @@ def _marks(evidence: Evidence, onset: Onset | None, ledger: Sequence[LedgerRow])
             sha = event.commit.sha if event.commit else None
             yield TimelineMark(event.at, _DEPLOYS[event.kind], _label(event.revision or event.service, sha))
     told |= {event.revision for event in deploys if event.revision}
-    yield from (mark for revision in evidence.revisions if revision.name not in told for mark in _first_seen(revision))
-
-
-def _first_seen(revision: Revision) -> Iterable[TimelineMark]:
-    if at := revision.created_at or revision.serving_since:
-        yield TimelineMark(at, "deploy", _label(revision.name, revision.commit))
+    for revision in evidence.revisions:
+        if revision.name not in told and (at := revision.created_at or revision.serving_since):
+            yield TimelineMark(at, "deploy", _label(revision.name, revision.commit))
 
 
 def _label(name: str, sha: CommitSha | None) -> str:
