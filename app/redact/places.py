@@ -85,6 +85,11 @@ def _every_literal(match: re.Match[str]) -> str:
     return match[1] + _LITERAL.sub(lambda literal: f"{literal[0][0]}[secret]{literal[0][0]}", match[2])
 
 
+def _unless_harmless(match: re.Match[str]) -> str | None:
+    """What a header holds, behind its name."""
+    return None if HARMLESS_VALUE.fullmatch(match[0][len(match[1]) :]) else match[1] + "[secret]"
+
+
 _DIGIT = re.compile(r"\d")
 
 HEADERS = (
@@ -97,7 +102,7 @@ HEADERS = (
             r"(?!(?-i:[a-z]{1,14}(?: [a-z]{1,14}){1,20}[.,]?)(?:$|\n))[^\n\"']{2,}",
             re.IGNORECASE,
         ),
-        lambda m: None if HARMLESS_VALUE.fullmatch(m[0][len(m[1]) :]) else m[1] + "[secret]",
+        _unless_harmless,
         begins=True,
     ),
     Rule(
@@ -122,7 +127,7 @@ HEADERS = (
             r"[^\s\"',;\\]{3,}",
             re.IGNORECASE,
         ),
-        lambda m: None if HARMLESS_VALUE.fullmatch(m[0][len(m[1]) :]) else m[1] + "[secret]",
+        _unless_harmless,
         begins=True,
     ),
     Rule(

@@ -12,10 +12,7 @@ from app.redact.rules import Rule, always, keep_lead
 _HEX_PAIR = re.compile(r"[0-9a-fA-F:]{32,}")
 
 
-def _userinfo(match: re.Match[str]) -> str:
-    return f"{match[1]}[secret]@"
-
-
+_before_at = keep_lead("[secret]@")
 _USERINFO = re.compile(r"://[^\s\"'<>?]{1,510}@")
 _B64_LINE = r"[A-Za-z0-9+/]{40,}={0,2}"
 
@@ -95,14 +92,14 @@ SHAPES = (
             r"|[^\s/@\"'<>]{1,500})@(?=[\w.\[-]{1,200}(?:[:/?,;\s\"'\\)\]]|$))",
             re.IGNORECASE,
         ),
-        _userinfo,
+        _before_at,
         shape=_USERINFO,
     ),
     Rule(
         "url credentials",
         ("@",),
         re.compile(r"\b([a-z][a-z0-9+.-]{1,30}+://)([^\s/@\"'<>]{1,500})@", re.IGNORECASE),
-        lambda m: None if m[2] == "[secret]" else _userinfo(m),
+        lambda m: None if m[2] == "[secret]" else _before_at(m),
         shape=_USERINFO,
     ),
     Rule(
@@ -116,13 +113,13 @@ SHAPES = (
         "dsn credentials",
         ("@tcp(", "@unix(", "@("),
         re.compile(r"(?<![\w.%-])([\w.%-]{1,60}:)[^\s:@/]{1,200}@(?=(?:tcp|unix)?\()"),
-        lambda m: f"{m[1]}[secret]@",
+        _before_at,
     ),
     Rule(
         "dsn credentials",
         ("@",),
         re.compile(r"(?<![\w./:@%+-])([\w.%-]{1,60}:)[^\s:@/\"']{1,200}@(?=[\w.-]{1,200}:\d{2,5}(?![\w.]))"),
-        lambda m: f"{m[1]}[secret]@",
+        _before_at,
         shape=re.compile(r"[^\s:@]@[\w.-]{1,200}:\d\d"),
     ),
     Rule(
@@ -133,7 +130,7 @@ SHAPES = (
             r"|imp)\s{1,3}(?:-\w\s)?)[\w$\"]{1,60}/)[^\s@]{1,200}@",
             re.IGNORECASE,
         ),
-        lambda m: f"{m[1]}[secret]@",
+        _before_at,
     ),
     Rule(
         "dsn credentials",
