@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,10 +32,15 @@ def run(name: str, *more: str) -> Result:
 
 @lru_cache(maxsize=32)
 def audited(name: str) -> Findings:
-    """The findings on one incident, through the command line and its saved evidence."""
+    """The findings on one bundled incident."""
+    return findings(command(name))
+
+
+def findings(arguments: Sequence[str]) -> Findings:
+    """What the command line finds, by its saved evidence."""
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "evidence.json"
-        done = run(name, "--save", str(saved), "--format", "json")
+        done = CliRunner().invoke(main, [*arguments, "--save", str(saved), "--format", "json"], catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return conclude(TypeAdapter(Evidence).validate_json(saved.read_bytes()))
 

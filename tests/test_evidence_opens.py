@@ -10,15 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
-from pydantic import TypeAdapter
 
-from app.cli import main
-from app.evidence.model import Evidence
-from app.investigate import conclude
 from app.report.model import EvidenceItem, Report
 from app.sources import query_language
-from tests.examples import NAMES, ROOT, audited
+from tests.examples import NAMES, ROOT, audited, findings
 
 ARRAY = "an array, as gcloud writes an export"
 ELSEWHERE = ("gcloud ", "kubectl ", "gh ", "infra-audit ")
@@ -49,12 +44,9 @@ def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if request.param != ARRAY:
         (folder / "logs.jsonl.gz").write_bytes(export)
         return Opened(audited(name).report, folder, entries)
-    logs, saved = folder / "logs.json", folder / "evidence.json"
+    logs = folder / "logs.json"
     logs.write_text(json.dumps(entries, indent=2))
-    done = CliRunner().invoke(main, ["audit", "--logs", str(logs), "--repo", str(folder), "--save", str(saved)])
-    assert done.exit_code == 0, done.output
-    evidence = TypeAdapter(Evidence).validate_json(saved.read_bytes())
-    return Opened(conclude(evidence).report, folder, entries)
+    return Opened(findings(["audit", "--logs", str(logs), "--repo", str(folder)]).report, folder, entries)
 
 
 def opened(item: EvidenceItem, folder: Path) -> str:

@@ -43,7 +43,8 @@ from app.evidence.model import (
 from app.redact import Redacted, cut
 from app.report import render
 from app.report.build import build_report, evidence_digest
-from app.report.model import EvidenceItem, Report, Statement
+from app.report.model import EvidenceItem, Report
+from benchmarks.evidence import statements
 from tests.report.build_sample import (
     DIAL,
     END,
@@ -62,17 +63,6 @@ from tests.report.build_sample import (
 
 def report(evidence: Evidence | None = None, **changes: Any) -> Report:
     return build_report(evidence or incident(), diagnosis(), **changes)
-
-
-def statements(value: object) -> list[Statement]:
-    """Every statement anywhere in a report."""
-    if isinstance(value, Statement):
-        return [value]
-    if isinstance(value, tuple):
-        return [found for item in value for found in statements(item)]
-    if hasattr(value, "__dataclass_fields__"):
-        return [found for name in value.__dataclass_fields__ for found in statements(getattr(value, name))]
-    return []
 
 
 def item(made: Report, kind: str) -> EvidenceItem:

@@ -4,7 +4,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -190,14 +190,17 @@ def answered(github: FakeGitHub, repository: FakeRepository) -> bool:
     return bool(marks & {"rocket", "confused"})
 
 
-def everything(told: Told, store: Path, *pages: str) -> str:
-    """All that was said, as text; the store as it lies on the disk, its journal with it."""
-    files = sorted(store.parent.glob(f"{store.name}*"))
-    return "\n".join([*told.writes, told.log.getvalue(), *pages, *(f.read_bytes().decode("latin-1") for f in files)])
+@pytest.fixture
+def leaked(planted: Planted, told: Told, tmp_path: Path, address: str) -> Callable[..., list[str]]:
+    """The planted secrets that the service at `address` told: in what it wrote, its log, its store on the disk, or `pages`."""
 
+    def leaked(*pages: str) -> list[str]:
+        files = sorted(tmp_path.glob("audit.db*"))  # the store and its journal
+        stored = [file.read_bytes().decode("latin-1") for file in files]
+        everything = "\n".join([*told.writes, told.log.getvalue(), *pages, *stored])
+        return [secret for secret in planted.secrets if secret in everything]
 
-def left(planted: Planted, text: str) -> list[str]:
-    return [secret for secret in planted.secrets if secret in text]
+    return leaked
 
 
 @pytest.mark.parametrize("private", [True, False])
@@ -205,10 +208,9 @@ def test_a_served_audit_tells_no_secret(
     github: FakeGitHub,
     repository: FakeRepository,
     issue: FakeIssue,
+    leaked: Callable[..., list[str]],
     address: str,
     planted: Planted,
-    told: Told,
-    tmp_path: Path,
     private: bool,
 ) -> None:
     repository.private = private
@@ -223,17 +225,16 @@ def test_a_served_audit_tells_no_secret(
     assert page is not None, report[-3000:]
     pages = [httpx.get(f"{address}/audits/{page[1]}{kind}").text for kind in ("", ".json")]
     assert "PaymentError" in pages[0]
-    assert left(planted, everything(told, tmp_path / "audit.db", *pages)) == []
+    assert leaked(*pages) == []
 
 
 def test_mistakes_are_answered_without_the_secrets_in_them(
     github: FakeGitHub,
     repository: FakeRepository,
     issue: FakeIssue,
-    address: str,
+    leaked: Callable[..., list[str]],
     planted: Planted,
     told: Told,
-    tmp_path: Path,
 ) -> None:
     for words in (
         f"sinse=1h {planted.token()}",
@@ -248,7 +249,7 @@ def test_mistakes_are_answered_without_the_secrets_in_them(
     wrong += f"windows: {{default: {planted.token()}}}\nlabels: {{audit: {planted.token()}}}\n"
     github.send(github.propose(repository, {".github/infra-audit.yml": wrong}))
     eventually(lambda: any("check-runs" in write for write in told.writes))
-    assert left(planted, everything(told, tmp_path / "audit.db")) == []
+    assert leaked() == []
 
 
 @pytest.mark.parametrize("status", [403, 404, 410, 422])
@@ -256,10 +257,8 @@ def test_a_refusal_of_github_is_told_without_the_secrets_in_it(
     github: FakeGitHub,
     repository: FakeRepository,
     issue: FakeIssue,
-    address: str,
+    leaked: Callable[..., list[str]],
     planted: Planted,
-    told: Told,
-    tmp_path: Path,
     status: int,
 ) -> None:
     github.faults.append(
@@ -269,7 +268,7 @@ def test_a_refusal_of_github_is_told_without_the_secrets_in_it(
     github.faults.append(Fault("POST", r"/labels", status, times=99, message=f"no {planted.all_of_them()}"))
     github.send(github.say(repository, issue, "dana", "/audit since=1h"))
     eventually(lambda: answered(github, repository))
-    assert left(planted, everything(told, tmp_path / "audit.db")) == []
+    assert leaked() == []
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT])
@@ -277,10 +276,9 @@ def test_a_refusal_of_the_logs_is_told_without_the_secrets_in_it(
     github: FakeGitHub,
     repository: FakeRepository,
     issue: FakeIssue,
-    address: str,
+    leaked: Callable[..., list[str]],
     planted: Planted,
     told: Told,
-    tmp_path: Path,
     logging_api: FakeLogging,
     google: FakeGoogle,
     code: grpc.StatusCode,
@@ -289,17 +287,16 @@ def test_a_refusal_of_the_logs_is_told_without_the_secrets_in_it(
     google.troubles["run.googleapis.com"] = 500
     github.send(github.say(repository, issue, "dana", "/audit since=1h"))
     eventually(lambda: answered(github, repository) or "bug" in told.log.getvalue(), 30)
-    assert left(planted, everything(told, tmp_path / "audit.db")) == []
+    assert leaked() == []
 
 
 def test_a_bug_is_logged_and_kept_without_the_secrets_in_it(
     github: FakeGitHub,
     repository: FakeRepository,
     issue: FakeIssue,
-    address: str,
+    leaked: Callable[..., list[str]],
     planted: Planted,
     told: Told,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = f"cannot read {planted.all_of_them()}"
@@ -310,4 +307,4 @@ def test_a_bug_is_logged_and_kept_without_the_secrets_in_it(
     monkeypatch.setattr("app.sources.google.GoogleSources.open", broken)
     github.send(github.say(repository, issue, "dana", "/audit since=1h"))
     eventually(lambda: "a bug" in told.log.getvalue() and answered(github, repository))
-    assert left(planted, everything(told, tmp_path / "audit.db")) == []
+    assert leaked() == []
